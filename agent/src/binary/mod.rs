@@ -1,0 +1,4 @@
+//! One ELF file of a Go program: what is true of the file, whoever runs it.
+mod address;
+
+pub use address::{FileOffset, LinkAddress, LoadBias, RuntimeAddress};

@@ -1,0 +1,2 @@
+//! The `gostray` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! From a program counter to the calls that were active there, inlined ones included.

