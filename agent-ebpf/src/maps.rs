@@ -1,0 +1,99 @@
+//! All maps, with their sizes and what happens when one is full.
+//!
+//! Sizes are the defaults; the agent sets them from its memory budget before loading. No map
+//! evicts: what an LRU map forgets first is the leak.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, HashMap, RingBuf},
+};
+use gostray_common::{Birth, Drop, ParkKey, SiteStats, StackSample};
+
+/// Creation site (`g.gopc`) to its counts. Full: the creation is counted as a drop, and its
+/// goroutine is not tracked.
+#[map]
+pub static SITES: HashMap<u64, SiteStats> = HashMap::with_max_entries(4096, 0);
+
+/// Address of a living `g` to its birth. Full: the site counts it as untracked.
+#[map]
+pub static BIRTHS: HashMap<u64, Birth> = HashMap::with_max_entries(1 << 18, 0);
+
+/// (site, wait reason) to the number of parks. Full: the park is counted as a drop.
+#[map]
+pub static PARKS: HashMap<ParkKey, u64> = HashMap::with_max_entries(8192, 0);
+
+/// Creation stacks of the first creations of a site. Full: the sample is counted as a drop and
+/// the next creation tries again.
+#[map]
+pub static STACKS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
+
+/// One value of zeroes, from which new sites are made: too large for the stack.
+#[map]
+pub static EMPTY_SITE: Array<SiteStats> = Array::with_max_entries(1, 0);
+
+/// Index 0 is not 0 while the programs shall return at once: set before detaching, which is slow.
+#[map]
+pub static PAUSED: Array<u32> = Array::with_max_entries(1, 0);
+
+/// `gostray_common::Drop` to how often it happened. Shared, with atomic additions: a per-CPU
+/// counter loses an addition when a preemptible program is preempted between load and store.
+#[map]
+pub static DROPS: Array<u64> = Array::with_max_entries(Drop::ALL.len() as u32, 0);
+
+/// `-E2BIG`: the map is full.
+const FULL: i32 = -7;
+/// `-EEXIST`: the key was there already.
+pub const EXISTS: i32 = -17;
+
+/// Adds one to a counter that other CPUs add to as well.
+///
+/// Written as the instruction itself: `core` has no atomic additions for BPF, the compiler's
+/// intrinsic changes its shape between releases, and the form that fetches needs Linux 5.12.
+#[cfg(target_arch = "bpf")]
+#[inline(always)]
+pub fn add_one(counter: *mut u64) {
+    // SAFETY: callers pass a pointer to an aligned u64 inside a map value the verifier has
+    // checked; map values outlive the program run.
+    unsafe {
+        core::arch::asm!(
+            "lock *(u64 *)({counter} + 0) += {one}",
+            counter = in(reg) counter,
+            one = in(reg) 1_u64,
+            options(nostack),
+        );
+    }
+}
+
+/// Stands in where the host's compiler looks at this crate: clippy and rust-analyzer.
+#[cfg(not(target_arch = "bpf"))]
+pub fn add_one(counter: *mut u64) {
+    // SAFETY: as for the real one.
+    unsafe { core::sync::atomic::AtomicU64::from_ptr(counter) }
+        .fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+}
+
+/// Counts something that could not be kept.
+#[inline(always)]
+pub fn count_drop(what: Drop) {
+    if let Some(counter) = DROPS.get_ptr_mut(what as u32) {
+        add_one(counter);
+    }
+}
+
+/// Counts a failed insertion: `full` if the map was full, else a map error.
+#[inline(always)]
+pub fn count_failed_insert(errno: i32, full: Drop) {
+    count_drop(if errno == FULL { full } else { Drop::MapError });
+}
+
+/// Whether the agent asked the programs to do nothing.
+#[inline(always)]
+pub fn paused() -> bool {
+    PAUSED.get(0).is_some_and(|flag| *flag != 0)
+}
+
+/// A free place for a creation stack.
+#[inline(always)]
+pub fn reserve_stack() -> Option<aya_ebpf::maps::ring_buf::RingBufEntry<StackSample>> {
+    STACKS.reserve::<StackSample>(0)
+}
