@@ -1,1 +1,65 @@
+//! Rules that turn series into verdicts with evidence. No I/O, no clock.
 
+mod accumulation;
+
+use std::time::Duration;
+
+use crate::track::Site;
+
+pub use accumulation::Accumulation;
+
+/// How sure a verdict is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Something is unusual, though nothing grows yet.
+    Suspect,
+    /// Survivors accumulate while the load does not rise.
+    Likely,
+    /// What they wait for cannot come any more.
+    Proven,
+}
+
+/// What a rule says about one site after an observation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Judgement {
+    /// Nothing is wrong.
+    Fine,
+    /// Not seen enough yet.
+    Recheck,
+    /// It leaks.
+    Leak(Finding),
+}
+
+/// A verdict and what it rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// How sure.
+    pub verdict: Verdict,
+    /// Goroutines lost for each minute.
+    pub growth_per_minute: f64,
+    /// Over how long that was watched.
+    pub watched: Duration,
+    /// Why, in sentences for people.
+    pub evidence: Vec<String>,
+}
+
+/// A detection rule. Stateless towards its caller: what it knows is in the site's series.
+pub trait Rule {
+    /// A short name, for reports and logs.
+    fn name(&self) -> &'static str;
+
+    /// Judges `site` after an observation.
+    fn judge(&self, site: &Site) -> Judgement;
+}
+
+impl Verdict {
+    /// The word for it in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Suspect => "suspect",
+            Self::Likely => "likely",
+            Self::Proven => "proven",
+        }
+    }
+}

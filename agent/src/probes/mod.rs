@@ -1,1 +1,21 @@
+//! Probes: where to attach, loading, attaching, reading the kernel's maps.
+//!
+//! Nothing outside knows aya. A [`Probes`] is attached to one process; dropping it detaches, in
+//! the background, because the kernel takes its time.
 
+mod batch;
+mod error;
+mod mechanism;
+mod object;
+mod plan;
+mod programs;
+mod readout;
+/// Probe sites, found by decoding.
+pub mod site;
+
+pub use error::ProbeError;
+pub use mechanism::{AttachPoint, Attachment, Mechanism, PerfUprobes};
+pub use object::object_bytes;
+pub use plan::{Plan, PlannedProbe, ProbeKind, SiteChoice};
+pub use programs::{Limits, Probes};
+pub use readout::{Births, Readout};

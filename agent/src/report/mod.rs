@@ -1,1 +1,24 @@
+//! The one serializable model, and its renderers. What a program reads is fixed by the output
+//! contract: fields may be added, never renamed.
 
+mod json;
+mod model;
+mod text;
+mod time;
+
+pub use json::JsonLines;
+pub use model::{
+    Attached, Detached, DetachReason, Event, EventKind, Leak, Lifetime, Overhead, Parks, Place,
+    ProcessInfo, Resolved, SiteCounts, SiteName, Status, Unknown,
+};
+pub use text::Text;
+pub use time::timestamp;
+
+/// Writes events as they come.
+pub trait Renderer {
+    /// Writes one event and lets it be seen.
+    ///
+    /// # Errors
+    /// The output's.
+    fn event(&mut self, event: &Event) -> std::io::Result<()>;
+}

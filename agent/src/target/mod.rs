@@ -1,1 +1,17 @@
+//! One process as the kernel shows it: identity, executable, mappings, life and death.
+//!
+//! A pid alone names nothing, because it is reused; [`ProcessIdentity`] adds the start time. What
+//! is true of the executable *file* is in [`crate::binary`].
 
+mod container;
+mod error;
+mod find;
+mod lifetime;
+mod mappings;
+mod process;
+
+pub use error::TargetError;
+pub use find::find_by_name;
+pub use lifetime::{Lifetime, Vitality};
+pub use mappings::load_bias;
+pub use process::{Process, ProcessIdentity};

@@ -1,0 +1,117 @@
+//! The one way in which memory is read.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::binary::RuntimeAddress;
+
+/// A read that did not give what was asked for.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// Nothing, or not enough, is mapped there.
+    #[error("{length} bytes at {address} are not mapped")]
+    Unmapped {
+        /// First byte asked for.
+        address: RuntimeAddress,
+        /// Bytes asked for.
+        length: usize,
+    },
+    /// The process is gone.
+    #[error("the process ended while {address} was read")]
+    ProcessGone {
+        /// First byte asked for.
+        address: RuntimeAddress,
+    },
+    /// Not allowed.
+    #[error(
+        "reading the process's memory was denied; run as root, or grant CAP_SYS_PTRACE \
+         (where kernel.yama.ptrace_scope is 3 nobody may)"
+    )]
+    Denied,
+    /// A size read from the target is beyond what such a thing can have.
+    #[error("{what} at {address} claims {claimed}, more than the {bound} that are believable")]
+    Implausible {
+        /// What was read.
+        what: &'static str,
+        /// Where.
+        address: RuntimeAddress,
+        /// What the target says.
+        claimed: u64,
+        /// What is believed at most.
+        bound: u64,
+    },
+    /// Anything else the kernel said.
+    #[error("{length} bytes at {address}: {source}")]
+    Io {
+        /// First byte asked for.
+        address: RuntimeAddress,
+        /// Bytes asked for.
+        length: usize,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// Memory at run-time addresses, little-endian.
+pub trait MemoryReader {
+    /// Fills `into` with the bytes at `address`.
+    ///
+    /// # Errors
+    /// Not all of them could be read; `into` then holds anything.
+    fn read(&self, address: RuntimeAddress, into: &mut [u8]) -> Result<(), MemoryError>;
+
+    /// `N` bytes at `address`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn read_array<const N: usize>(&self, address: RuntimeAddress) -> Result<[u8; N], MemoryError>
+    where
+        Self: Sized,
+    {
+        let mut bytes = [0; N];
+        self.read(address, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The word at `address`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn read_u64(&self, address: RuntimeAddress) -> Result<u64, MemoryError>
+    where
+        Self: Sized,
+    {
+        self.read_array(address).map(u64::from_le_bytes)
+    }
+}
+
+/// A test's own bytes.
+#[derive(Clone, Debug, Default)]
+pub struct BytesMemory {
+    /// Where `bytes` begin.
+    pub base: u64,
+    /// What is there.
+    pub bytes: Vec<u8>,
+}
+
+impl MemoryReader for BytesMemory {
+    fn read(&self, address: RuntimeAddress, into: &mut [u8]) -> Result<(), MemoryError> {
+        let found = address
+            .0
+            .checked_sub(self.base)
+            .and_then(|start| usize::try_from(start).ok())
+            .and_then(|start| self.bytes.get(start..)?.get(..into.len()));
+        match found {
+            Some(bytes) => {
+                into.copy_from_slice(bytes);
+                Ok(())
+            }
+            None => Err(MemoryError::Unmapped {
+                address,
+                length: into.len(),
+            }),
+        }
+    }
+}

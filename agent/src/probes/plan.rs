@@ -1,0 +1,164 @@
+//! Which instruction of this binary each probe goes to. Reads the file only.
+
+use super::{
+    ProbeError,
+    site::{Code, Site, SiteError, Wanted},
+};
+use crate::binary::{FileOffset, Function, GoBinary};
+
+/// The events there are probes for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProbeKind {
+    /// A goroutine is created.
+    Creation,
+    /// A goroutine ends.
+    Exit,
+    /// A goroutine parks.
+    Park,
+}
+
+impl ProbeKind {
+    /// The probe's name, which is its program's name too.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Creation => "creation",
+            Self::Exit => "exit",
+            Self::Park => "park",
+        }
+    }
+}
+
+/// How the instruction is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SiteChoice {
+    /// One trap, value at hand.
+    #[default]
+    SingleTrap,
+    /// The first instruction of the same function, as attaching to its symbol would. What is
+    /// counted there is wrong; it exists to measure what the choice is worth.
+    FunctionEntry,
+}
+
+/// One probe and its place.
+#[derive(Clone, Debug)]
+pub struct PlannedProbe {
+    /// Which event.
+    pub kind: ProbeKind,
+    /// The function it lies in.
+    pub function: &'static str,
+    /// The instruction.
+    pub site: Site,
+    /// The same instruction for the kernel.
+    pub offset: FileOffset,
+}
+
+/// All probes for one binary.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// In the order in which they are attached: exits first, so that no birth seen misses its end.
+    pub probes: Vec<PlannedProbe>,
+}
+
+const NEWPROC1: &str = "runtime.newproc1";
+const IS_SYSTEM: &str = "runtime.isSystemGoroutine";
+const GDESTROY: &str = "runtime.gdestroy";
+const GOEXIT0: &str = "runtime.goexit0";
+const GOPARK: &str = "runtime.gopark";
+
+impl Plan {
+    /// Finds the sites in `binary`.
+    ///
+    /// # Errors
+    /// A function is not there, or offers no site.
+    pub fn new(
+        binary: &GoBinary,
+        kinds: &[ProbeKind],
+        choice: SiteChoice,
+    ) -> Result<Self, ProbeError> {
+        let names = [NEWPROC1, IS_SYSTEM, GDESTROY, GOEXIT0, GOPARK];
+        let functions = Functions {
+            binary,
+            found: names
+                .into_iter()
+                .zip(binary.pclntab().functions_named(&names))
+                .collect(),
+        };
+        let mut kinds = kinds.to_vec();
+        kinds.sort_unstable_by_key(|kind| match kind {
+            ProbeKind::Exit => 0,
+            ProbeKind::Creation => 1,
+            ProbeKind::Park => 2,
+        });
+        let probes = kinds
+            .into_iter()
+            .map(|kind| functions.plan(kind, choice))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { probes })
+    }
+
+    /// The planned probe of `kind`.
+    #[must_use]
+    pub fn probe(&self, kind: ProbeKind) -> Option<&PlannedProbe> {
+        self.probes.iter().find(|probe| probe.kind == kind)
+    }
+}
+
+struct Functions<'a> {
+    binary: &'a GoBinary,
+    found: Vec<(&'static str, Option<Function<'a>>)>,
+}
+
+impl<'a> Functions<'a> {
+    fn plan(&self, kind: ProbeKind, choice: SiteChoice) -> Result<PlannedProbe, ProbeError> {
+        let probe = kind.name();
+        let no_site = |source| ProbeError::NoSite { probe, source };
+        let code = match kind {
+            ProbeKind::Creation => self.code(NEWPROC1),
+            // Since Go 1.22 coroutines end without goexit0, but all pass gdestroy.
+            ProbeKind::Exit => self.code(GDESTROY).or_else(|_| self.code(GOEXIT0)),
+            ProbeKind::Park => self.code(GOPARK),
+        }
+        .map_err(no_site)?;
+        let site = match (choice, kind) {
+            (SiteChoice::FunctionEntry, _) => code.naive_site(),
+            (SiteChoice::SingleTrap, ProbeKind::Creation) => self
+                .function(IS_SYSTEM)
+                .and_then(|callee| code.call_of(IS_SYSTEM, callee.entry())),
+            (SiteChoice::SingleTrap, ProbeKind::Exit) => code.entry_site(Wanted::FirstArgument),
+            (SiteChoice::SingleTrap, ProbeKind::Park) => code.entry_site(Wanted::ThirdArgument),
+        }
+        .map_err(no_site)?;
+        let offset = self
+            .binary
+            .file_offset(site.address)
+            .ok_or(ProbeError::NotInFile { probe })?;
+        Ok(PlannedProbe {
+            kind,
+            function: code.function,
+            site,
+            offset,
+        })
+    }
+
+    fn function(&self, name: &'static str) -> Result<Function<'a>, SiteError> {
+        self.found
+            .iter()
+            .find(|(found, _)| *found == name)
+            .and_then(|(_, function)| *function)
+            .ok_or(SiteError::NoFunction { function: name })
+    }
+
+    fn code(&self, name: &'static str) -> Result<Code<'a>, SiteError> {
+        let function = self.function(name)?;
+        Ok(Code {
+            function: name,
+            entry: function.entry(),
+            bytes: self
+                .binary
+                .function_code(&function)
+                .ok_or(SiteError::NoCode { function: name })?,
+            architecture: self.binary.architecture(),
+        })
+    }
+}

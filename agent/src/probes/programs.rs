@@ -1,0 +1,315 @@
+//! Loading the programs for one target, attaching them, and letting go again.
+
+use std::{
+    fmt::Write as _,
+    num::NonZeroU32,
+    os::fd::AsFd as _,
+    path::Path,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    maps::{Array, Map, MapData, RingBuf},
+    programs::{ProgramError, UProbe},
+};
+use gostray_common::{Offsets, SiteChecks, SiteStats};
+
+use super::{AttachPoint, Attachment, Mechanism, Plan, ProbeError, ProbeKind, object_bytes};
+use crate::{
+    binary::{LoadBias, RuntimeAddress},
+    memory::MemoryReader,
+};
+
+/// How long the end waits for the kernel to detach.
+const DETACH_GRACE: Duration = Duration::from_secs(5);
+
+/// Sizes of the kernel's maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Creation sites.
+    pub sites: u32,
+    /// Living goroutines whose birth is remembered, at 72 bytes each.
+    pub goroutines: u32,
+    /// Creation stacks taken for each site.
+    pub stacks_per_site: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sites: 4096,
+            goroutines: 1 << 18,
+            stacks_per_site: 4,
+        }
+    }
+}
+
+/// The programs, loaded for one target and attached to it.
+#[derive(Debug)]
+pub struct Probes {
+    pub(super) sites: MapData,
+    pub(super) births: MapData,
+    pub(super) parks: MapData,
+    pub(super) drops: Array<MapData, u64>,
+    pub(super) stacks: RingBuf<MapData>,
+    paused: Array<MapData, u32>,
+    /// Owns the loaded programs.
+    ebpf: Ebpf,
+    attachments: Vec<Attachment>,
+}
+
+impl Probes {
+    /// Loads what `plan` needs into the kernel. Nothing is attached yet.
+    ///
+    /// # Errors
+    /// Not allowed, or the kernel refuses a program.
+    pub fn load(plan: &Plan, offsets: Offsets, limits: Limits) -> Result<Self, ProbeError> {
+        let at_stack_check = |kind| {
+            plan.probe(kind)
+                .is_some_and(|probe| probe.site.at_stack_check)
+                .into()
+        };
+        let checks = SiteChecks {
+            creation: at_stack_check(ProbeKind::Creation),
+            exit: at_stack_check(ProbeKind::Exit),
+            park: at_stack_check(ProbeKind::Park),
+        };
+        let mut ebpf = EbpfLoader::new()
+            .override_global("OFFSETS", &offsets, true)
+            .override_global("SITE_CHECKS", &checks, true)
+            .override_global("STACKS_PER_SITE", &limits.stacks_per_site, true)
+            .map_max_entries("SITES", limits.sites)
+            .map_max_entries("BIRTHS", limits.goroutines)
+            .load(object_bytes()?)
+            .map_err(|error| load_error(&error))?;
+        let mut empty_site: Array<MapData, SiteStats> = array(&mut ebpf, "EMPTY_SITE")?;
+        empty_site
+            .set(0, SiteStats::EMPTY, 0)
+            .map_err(|e| map_error("EMPTY_SITE", "written", &e))?;
+        for probe in &plan.probes {
+            let name = probe.kind.name();
+            program(&mut ebpf, probe.kind)?
+                .load()
+                .map_err(|error| refused(name, &error))?;
+        }
+        Ok(Self {
+            sites: hash_map(&mut ebpf, "SITES")?,
+            births: hash_map(&mut ebpf, "BIRTHS")?,
+            parks: hash_map(&mut ebpf, "PARKS")?,
+            drops: array(&mut ebpf, "DROPS")?,
+            paused: array(&mut ebpf, "PAUSED")?,
+            stacks: ebpf
+                .take_map("STACKS")
+                .ok_or(ProbeError::Missing("STACKS"))
+                .and_then(|map| {
+                    RingBuf::try_from(map).map_err(|e| map_error("STACKS", "read", &e))
+                })?,
+            ebpf,
+            attachments: Vec::new(),
+        })
+    }
+
+    /// Attaches each planned probe, after comparing the target's code with its file's. All or
+    /// nothing: an error detaches what was attached before it.
+    ///
+    /// # Errors
+    /// The code differs or cannot be read; the kernel does not allow it.
+    pub fn attach(
+        &mut self,
+        plan: &Plan,
+        mechanism: &dyn Mechanism,
+        exe: &Path,
+        pid: NonZeroU32,
+        memory: &impl MemoryReader,
+        bias: LoadBias,
+    ) -> Result<(), ProbeError> {
+        for probe in &plan.probes {
+            // Also brings the page in, which the kernel would otherwise fault on.
+            check_code(memory, bias.to_runtime(probe.site.address), &probe.site.bytes)?;
+        }
+        for probe in &plan.probes {
+            let point = AttachPoint {
+                kind: probe.kind,
+                exe,
+                offset: probe.offset,
+                pid,
+            };
+            let program = program(&mut self.ebpf, probe.kind)?;
+            self.attachments.push(mechanism.attach(program, &point)?);
+        }
+        Ok(())
+    }
+
+    /// Makes the programs return at once, or count again.
+    ///
+    /// # Errors
+    /// The kernel's, which is not expected.
+    pub fn set_paused(&mut self, paused: bool) -> Result<(), ProbeError> {
+        self.paused
+            .set(0, u32::from(paused), 0)
+            .map_err(|e| map_error("PAUSED", "written", &e))
+    }
+
+    /// How many probes are attached.
+    #[must_use]
+    pub fn attached(&self) -> usize {
+        self.attachments.len()
+    }
+
+    /// Detaches all probes, each in a thread of its own, because the kernel takes 40 to 250 ms for
+    /// one. Returns whether all were gone within the grace period; the others go when the kernel
+    /// is done, at the latest when this process ends.
+    pub fn detach(&mut self) -> bool {
+        if self.attachments.is_empty() {
+            return true;
+        }
+        // Stops the work in the target at once; failing that, detaching does.
+        let _: Result<(), ProbeError> = self.set_paused(true);
+        let (done, all_done) = mpsc::channel::<()>();
+        for attachment in self.attachments.drain(..) {
+            let done = done.clone();
+            let spawned = thread::Builder::new()
+                .name("detach".into())
+                .spawn(move || {
+                    drop(attachment);
+                    drop(done);
+                });
+            // Without threads the attachment was dropped here, with the closure.
+            drop(spawned);
+        }
+        drop(done);
+        let deadline = Instant::now() + DETACH_GRACE;
+        // Nothing is ever sent: the channel closes when the last thread is done.
+        all_done.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            == Err(mpsc::RecvTimeoutError::Disconnected)
+    }
+}
+
+impl Drop for Probes {
+    fn drop(&mut self) {
+        self.detach();
+    }
+}
+
+/// Compares the target's code with what its file says. A breakpoint of another tracer is no
+/// difference.
+fn check_code(
+    memory: &impl MemoryReader,
+    address: RuntimeAddress,
+    expected: &[u8],
+) -> Result<(), ProbeError> {
+    /// `int3`; on arm64 uprobes use `brk #5`, whose first byte in memory is 0xa0.
+    const BREAKPOINTS: [u8; 2] = [0xcc, 0xa0];
+    let mut found = vec![0; expected.len()];
+    memory.read(address, &mut found)?;
+    let same = found == expected;
+    let breakpoint = found.first().is_some_and(|byte| BREAKPOINTS.contains(byte));
+    if same || breakpoint {
+        return Ok(());
+    }
+    Err(ProbeError::CodeDiffers {
+        address,
+        found: hex(&found),
+        expected: hex(expected),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn program(ebpf: &mut Ebpf, kind: ProbeKind) -> Result<&mut UProbe, ProbeError> {
+    let name = kind.name();
+    ebpf.program_mut(name)
+        .and_then(|program| program.try_into().ok())
+        .ok_or(ProbeError::Missing(name))
+}
+
+fn hash_map(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, ProbeError> {
+    match ebpf.take_map(name) {
+        Some(Map::HashMap(data)) => Ok(data),
+        _ => Err(ProbeError::Missing(name)),
+    }
+}
+
+fn array<V: aya::Pod>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<Array<MapData, V>, ProbeError> {
+    let map = ebpf.take_map(name).ok_or(ProbeError::Missing(name))?;
+    Array::try_from(map).map_err(|e| map_error(name, "read", &e))
+}
+
+pub(super) fn map_error(
+    map: &'static str,
+    action: &'static str,
+    error: &aya::maps::MapError,
+) -> ProbeError {
+    ProbeError::Map {
+        map,
+        action,
+        source: std::io::Error::other(with_causes(error)),
+    }
+}
+
+/// An error with all it was caused by, in one line.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn denied(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM))
+}
+
+fn refused(program: &'static str, error: &ProgramError) -> ProbeError {
+    match error {
+        ProgramError::LoadError { io_error, .. } if io_error.raw_os_error() == Some(libc::EPERM) => {
+            ProbeError::Denied {
+                what: "loading an eBPF program",
+            }
+        }
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => ProbeError::Refused {
+            program,
+            reason: io_error.to_string(),
+            verifier_log: verifier_log.to_string(),
+        },
+        other => ProbeError::Load(with_causes(other)),
+    }
+}
+
+fn load_error(error: &EbpfError) -> ProbeError {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(current) = cause {
+        if current
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(denied)
+        {
+            return ProbeError::Denied {
+                what: "creating an eBPF map",
+            };
+        }
+        cause = current.source();
+    }
+    ProbeError::Load(with_causes(error))
+}
+
+impl Probes {
+    pub(super) fn map_fd(map: &MapData) -> std::os::fd::BorrowedFd<'_> {
+        map.fd().as_fd()
+    }
+}

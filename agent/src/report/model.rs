@@ -1,0 +1,273 @@
+//! What gostray says, as data.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::detect::Verdict;
+
+/// A place in the program's source. `None` where the binary does not tell.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Place {
+    /// The function as Go writes it.
+    pub function: String,
+    /// The file as it was named when built.
+    pub file: Option<String>,
+    /// The line, from 1.
+    pub line: Option<u32>,
+}
+
+/// Why a field is null: field name to reason.
+pub type Unknown = BTreeMap<&'static str, String>;
+
+/// One event of `attach`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// When, RFC 3339.
+    pub time: String,
+    /// Of which process.
+    pub pid: i32,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// The kinds of events.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventKind {
+    /// The probes are in place.
+    Attached(Attached),
+    /// All counts, every interval.
+    Status(Status),
+    /// A site leaks.
+    Leak(Box<Leak>),
+    /// A leak stopped.
+    Resolved(Resolved),
+    /// The probes are gone.
+    Detached(Detached),
+}
+
+/// What is known of the target before it is watched.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProcessInfo {
+    /// Path of the executable when it was started.
+    pub exe: String,
+    /// GNU or Go build id.
+    pub build_id: Option<String>,
+    /// As in `go version`.
+    pub go_version: String,
+    /// Path of the main module.
+    pub main_module: Option<String>,
+    /// The commit it was built from.
+    pub vcs_revision: Option<String>,
+    /// The container's id.
+    pub container_id: Option<String>,
+    /// `x86_64` or `aarch64`.
+    pub architecture: &'static str,
+    /// Where the offsets of the runtime's structs come from.
+    pub layout: String,
+}
+
+/// `attached`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Attached {
+    /// The target.
+    pub process: ProcessInfo,
+    /// What is watched: `full` or `lifetimes`.
+    pub mode: &'static str,
+    /// How the probes are attached.
+    pub mechanism: &'static str,
+    /// The probes, as `event function+offset`.
+    pub probes: Vec<String>,
+}
+
+/// What watching costs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Overhead {
+    /// CPU time of the agent, in cores.
+    pub agent_cpu_ratio: f64,
+    /// CPU time of the probes in the target, in cores.
+    pub target_cpu_ratio: Option<f64>,
+    /// The budget, in cores.
+    pub budget_ratio: Option<f64>,
+    /// How often a probe was hit.
+    pub probe_hits: u64,
+    /// Why a figure is null.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: Unknown,
+}
+
+/// `status`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// `full` or `lifetimes`.
+    pub mode: &'static str,
+    /// Share of the creations since attaching whose goroutine is tracked.
+    pub coverage: f64,
+    /// What watching costs.
+    pub overhead: Overhead,
+    /// Goroutines alive, those older than the agent included.
+    pub goroutines: Option<u64>,
+    /// All sites, those with the most living goroutines first.
+    pub sites: Vec<SiteCounts>,
+    /// What the kernel side could not keep.
+    pub drops: BTreeMap<&'static str, u64>,
+    /// How many probes are attached.
+    pub probes: usize,
+    /// Why a figure is null.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: Unknown,
+}
+
+/// A creation site's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SiteName {
+    /// Stable for one build of the program: address of the `go` statement as linked.
+    pub id: String,
+    /// The `go` statement.
+    pub created_at: Place,
+    /// The function it starts.
+    pub start: Place,
+}
+
+/// One site's counts.
+#[derive(Clone, Debug, Serialize)]
+pub struct SiteCounts {
+    /// Which site.
+    pub site: SiteName,
+    /// Goroutines created since attaching and alive.
+    pub live: u64,
+    /// Goroutines created since attaching.
+    pub created: u64,
+    /// Of those created, the ended.
+    pub exited: u64,
+    /// Goroutines that ended and were older than the agent.
+    pub exited_older: u64,
+    /// `exact`, or `estimated` when goroutines were lost on the way.
+    pub accuracy: &'static str,
+    /// Of the ended ones; null before the first.
+    pub lifetime_seconds: Option<Lifetime>,
+    /// Age of the oldest living one created since attaching.
+    pub oldest_seconds: Option<f64>,
+    /// Parks for each wait reason; null unless they are watched.
+    pub parks: Option<Vec<Parks>>,
+    /// It belongs to the Go runtime.
+    pub system: bool,
+    /// Survivors growing at the moment, as the detection rule sees them.
+    #[serde(skip)]
+    pub growing: bool,
+}
+
+/// Parks of a site for one reason.
+#[derive(Clone, Debug, Serialize)]
+pub struct Parks {
+    /// The runtime's word for it.
+    pub wait_reason: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// Quantiles of lifetimes in seconds, right within a factor of two; `max` as exact as the kernel
+/// side could keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Lifetime {
+    /// Half lived no longer.
+    pub p50: f64,
+    /// Nine in ten lived no longer.
+    pub p90: f64,
+    /// 99 in 100 lived no longer.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+/// `leak`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Leak {
+    /// How sure.
+    #[serde(serialize_with = "verdict")]
+    pub verdict: Verdict,
+    /// The rule that found it.
+    pub rule: &'static str,
+    /// Where.
+    pub site: SiteName,
+    /// Goroutines created since attaching and alive.
+    pub live: u64,
+    /// Goroutines created since attaching.
+    pub created: u64,
+    /// Of those created, the ended.
+    pub exited: u64,
+    /// Lost for each minute.
+    pub growth_per_minute: f64,
+    /// What most of the lost ones looked at wait for.
+    pub wait_reason: Option<String>,
+    /// The program's own line they wait at.
+    pub blocked_at: Option<Place>,
+    /// The parked stack most of them share, innermost first.
+    pub stack: Option<Vec<Place>>,
+    /// The stack a goroutine of this site was created on, innermost first.
+    pub created_by: Option<Vec<Place>>,
+    /// Recognised pattern.
+    pub pattern: Option<String>,
+    /// Why this is a leak.
+    pub evidence: Vec<String>,
+    /// What to change.
+    pub advice: Option<String>,
+    /// Stack memory of the living goroutines, extrapolated from the ones looked at.
+    pub stack_bytes: Option<u64>,
+    /// Heap memory only they hold.
+    pub retained_bytes: Option<u64>,
+    /// Age of the oldest.
+    pub oldest_seconds: Option<f64>,
+    /// As in `status`.
+    pub coverage: f64,
+    /// Some of the goroutines, by their ids.
+    pub goids: Vec<u64>,
+    /// Why a field is null.
+    pub unknown: Unknown,
+}
+
+/// `resolved`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Resolved {
+    /// Where.
+    pub site: SiteName,
+    /// Goroutines alive now.
+    pub live: u64,
+    /// Why it counts as resolved.
+    pub evidence: Vec<String>,
+}
+
+/// Why watching ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DetachReason {
+    /// Ctrl-C or SIGTERM.
+    Interrupted,
+    /// `--duration` is over.
+    Duration,
+    /// The process ended.
+    Exited,
+    /// The process became another program.
+    Exec,
+    /// Nobody reads the output any more.
+    OutputClosed,
+}
+
+/// `detached`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Detached {
+    /// Why.
+    pub reason: DetachReason,
+    /// Whether the kernel confirmed in time that the probes are gone.
+    pub clean: bool,
+    /// How long it was watched.
+    pub watched_seconds: f64,
+    /// Leaks reported.
+    pub leaks: usize,
+}
+
+fn verdict<S: serde::Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(verdict.as_str())
+}

@@ -1,0 +1,295 @@
+//! Calm text for a terminal: a line a status with the sites that grow, a paragraph a leak.
+
+use std::io::{self, Write};
+
+use super::{
+    Attached, DetachReason, Detached, Event, EventKind, Leak, Place, Renderer, Resolved,
+    SiteCounts, Status,
+};
+
+/// Rows of the table.
+const ROWS: usize = 10;
+
+/// Writes text; with colours if asked.
+#[derive(Debug)]
+pub struct Text<W> {
+    output: W,
+    style: Style,
+    width: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Style {
+    bold: &'static str,
+    dim: &'static str,
+    alert: &'static str,
+    good: &'static str,
+    off: &'static str,
+}
+
+const PLAIN: Style = Style {
+    bold: "",
+    dim: "",
+    alert: "",
+    good: "",
+    off: "",
+};
+
+const COLOURED: Style = Style {
+    bold: "\x1b[1m",
+    dim: "\x1b[2m",
+    alert: "\x1b[1;31m",
+    good: "\x1b[32m",
+    off: "\x1b[0m",
+};
+
+impl<W: Write> Text<W> {
+    /// Writes to `output`, in lines of at most `width` columns where names allow it.
+    pub fn new(output: W, colours: bool, width: usize) -> Self {
+        Self {
+            output,
+            style: if colours { COLOURED } else { PLAIN },
+            width,
+        }
+    }
+
+    fn attached(&mut self, pid: i32, attached: &Attached) -> io::Result<()> {
+        let Style { bold, dim, off, .. } = self.style;
+        let process = &attached.process;
+        writeln!(
+            self.output,
+            "{bold}watching {pid}{off} {} {dim}({}, {}){off}",
+            process.exe,
+            process.go_version,
+            process
+                .main_module
+                .as_deref()
+                .unwrap_or("module not recorded"),
+        )?;
+        writeln!(
+            self.output,
+            "{dim}{} probes: {}; Ctrl-C ends it{off}",
+            attached.probes.len(),
+            attached.probes.join(", "),
+        )
+    }
+
+    fn status(&mut self, time: &str, status: &Status) -> io::Result<()> {
+        let Style { bold, dim, off, .. } = self.style;
+        let (live, created, exited) = status.sites.iter().fold((0, 0, 0), |sum, site| {
+            (
+                sum.0 + site.live,
+                sum.1 + site.created,
+                sum.2 + site.exited,
+            )
+        });
+        writeln!(
+            self.output,
+            "\n{dim}{}{off} {live} alive of {created} created, {exited} ended; agent {:.2} % of a \
+             core{}",
+            clock(time),
+            status.overhead.agent_cpu_ratio * 100.0,
+            coverage(status.coverage),
+        )?;
+        for (what, count) in status.drops.iter().filter(|(_, count)| **count > 0) {
+            writeln!(self.output, "  lost: {what} {count}")?;
+        }
+        let growing: Vec<&SiteCounts> = status.sites.iter().filter(|site| site.growing).collect();
+        if growing.is_empty() {
+            return writeln!(self.output, "  {dim}no site grows{off}");
+        }
+        writeln!(
+            self.output,
+            "  {bold}{:>9} {:>9} {:>9}  {:>8}  created at{off}",
+            "live", "created", "ended", "oldest"
+        )?;
+        for site in growing.iter().take(ROWS) {
+            // Number columns and gaps take 44.
+            let room = self.width.saturating_sub(44).max(30);
+            writeln!(
+                self.output,
+                "  {:>9} {:>9} {:>9}  {:>8}  {}",
+                site.live,
+                site.created,
+                site.exited,
+                site.oldest_seconds.map_or("-".into(), seconds),
+                shortened(&place(&site.site.created_at), room),
+            )?;
+        }
+        if growing.len() > ROWS {
+            writeln!(self.output, "  {dim}and {} more{off}", growing.len() - ROWS)?;
+        }
+        Ok(())
+    }
+
+    fn leak(&mut self, time: &str, leak: &Leak) -> io::Result<()> {
+        let Style {
+            bold,
+            dim,
+            alert,
+            off,
+            ..
+        } = self.style;
+        let at = &leak.site.created_at;
+        writeln!(
+            self.output,
+            "\n{dim}{}{off} {alert}LEAK ({}){off} {bold}{}{off}",
+            clock(time),
+            leak.verdict.as_str(),
+            line(at),
+        )?;
+        writeln!(
+            self.output,
+            "  go {} in {}: {} alive, {:+.0} a minute, oldest {}",
+            leak.site.start.function,
+            at.function,
+            leak.live,
+            leak.growth_per_minute,
+            leak.oldest_seconds.map_or("unknown".into(), seconds),
+        )?;
+        match (&leak.wait_reason, &leak.blocked_at) {
+            (Some(reason), Some(place)) => writeln!(
+                self.output,
+                "  they wait for: {bold}{reason}{off} at {}",
+                line(place)
+            )?,
+            (Some(reason), None) => {
+                writeln!(self.output, "  they wait for: {bold}{reason}{off}")?;
+            }
+            (None, _) => {}
+        }
+        if let Some(bytes) = leak.stack_bytes {
+            writeln!(self.output, "  stacks: about {}", size(bytes))?;
+        }
+        for sentence in &leak.evidence {
+            writeln!(self.output, "  - {sentence}")?;
+        }
+        self.stack("parked at", leak.stack.as_deref())?;
+        self.stack("created by", leak.created_by.as_deref())?;
+        for (field, reason) in &leak.unknown {
+            writeln!(self.output, "  {dim}{field} unknown: {reason}{off}")?;
+        }
+        Ok(())
+    }
+
+    fn stack(&mut self, title: &str, stack: Option<&[Place]>) -> io::Result<()> {
+        let Style { dim, off, .. } = self.style;
+        let Some(stack) = stack.filter(|stack| !stack.is_empty()) else {
+            return Ok(());
+        };
+        writeln!(self.output, "  {title}")?;
+        for place in stack {
+            writeln!(self.output, "    {}", place.function)?;
+            writeln!(self.output, "        {dim}{}{off}", line(place))?;
+        }
+        Ok(())
+    }
+
+    fn resolved(&mut self, time: &str, resolved: &Resolved) -> io::Result<()> {
+        let Style { dim, good, off, .. } = self.style;
+        writeln!(
+            self.output,
+            "\n{dim}{}{off} {good}RESOLVED{off} {}: {} alive",
+            clock(time),
+            line(&resolved.site.created_at),
+            resolved.live,
+        )?;
+        for sentence in &resolved.evidence {
+            writeln!(self.output, "  - {sentence}")?;
+        }
+        Ok(())
+    }
+
+    fn detached(&mut self, detached: &Detached) -> io::Result<()> {
+        let reason = match detached.reason {
+            DetachReason::Interrupted => "interrupted",
+            DetachReason::Duration => "the time is over",
+            DetachReason::Exited => "the process ended",
+            DetachReason::Exec => "the process became another program (execve)",
+            DetachReason::OutputClosed => "nobody reads any more",
+        };
+        writeln!(
+            self.output,
+            "\ndetached: {reason}, after {}; {} reported{}",
+            seconds(detached.watched_seconds),
+            match detached.leaks {
+                0 => "no leak".into(),
+                1 => "1 leak".into(),
+                n => format!("{n} leaks"),
+            },
+            if detached.clean {
+                ""
+            } else {
+                "; the kernel is still removing probes"
+            },
+        )
+    }
+}
+
+impl<W: Write> Renderer for Text<W> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        match &event.kind {
+            EventKind::Attached(attached) => self.attached(event.pid, attached),
+            EventKind::Status(status) => self.status(&event.time, status),
+            EventKind::Leak(leak) => self.leak(&event.time, leak),
+            EventKind::Resolved(resolved) => self.resolved(&event.time, resolved),
+            EventKind::Detached(detached) => self.detached(detached),
+        }?;
+        self.output.flush()
+    }
+}
+
+/// `HH:MM:SS` of an RFC 3339 time.
+fn clock(time: &str) -> &str {
+    time.get(11..19).unwrap_or(time)
+}
+
+fn coverage(coverage: f64) -> String {
+    if coverage >= 1.0 {
+        String::new()
+    } else {
+        format!("; {:.1} % of goroutines tracked", coverage * 100.0)
+    }
+}
+
+/// `file:line`, as editors and terminals understand it.
+fn line(place: &Place) -> String {
+    match (&place.file, place.line) {
+        (Some(file), Some(line)) => format!("{file}:{line}"),
+        (Some(file), None) => file.clone(),
+        _ => place.function.clone(),
+    }
+}
+
+fn place(place: &Place) -> String {
+    format!("{} {}", line(place), place.function)
+}
+
+/// The end of `text`: a path's last parts tell more than its first.
+fn shortened(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return text.into();
+    }
+    let kept: String = text.chars().skip(length - width + 1).collect();
+    format!("…{kept}")
+}
+
+/// A duration in at most three digits.
+fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 10.0 => format!("{s:.1} s"),
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// A size in binary units.
+fn size(bytes: u64) -> String {
+    match bytes as f64 {
+        b if b < 1024.0 => format!("{b} B"),
+        b if b < 1024.0 * 1024.0 => format!("{:.0} KiB", b / 1024.0),
+        b => format!("{:.1} MiB", b / 1024.0 / 1024.0),
+    }
+}

@@ -1,0 +1,24 @@
+//! Moments for people and programs.
+
+use std::time::SystemTime;
+
+/// `now` as RFC 3339 in UTC, with milliseconds.
+#[must_use]
+pub fn timestamp(now: SystemTime) -> String {
+    jiff::Timestamp::try_from(now).map_or_else(
+        // Only a clock thousands of years off.
+        |_| "unknown".into(),
+        |time| format!("{time:.3}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn is_rfc_3339() {
+        let moment = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_000_000_120);
+        assert_eq!(super::timestamp(moment), "2026-11-18T11:06:40.120Z");
+    }
+}
