@@ -1,1 +1,3 @@
+mod mapped_file;
 
+pub use mapped_file::{FileChanged, FileIdentity, MappedFile};
