@@ -1,4 +1,21 @@
 //! One ELF file of a Go program: what is true of the file, whoever runs it.
 mod address;
+mod build_info;
+mod bytes;
+mod cache;
+mod elf;
+mod error;
+mod go_binary;
+mod go_version;
+mod module_data;
+mod pclntab;
 
 pub use address::{FileOffset, LinkAddress, LoadBias, RuntimeAddress};
+pub use build_info::{BuildInfo, Module};
+pub use cache::BinaryCache;
+pub use elf::{Architecture, ElfView, Section, Segment};
+pub use error::BinaryError;
+pub use go_binary::GoBinary;
+pub use go_version::GoVersion;
+pub use module_data::ModuleData;
+pub use pclntab::{Function, InlinedFrame, Pclntab, PclntabLayout};

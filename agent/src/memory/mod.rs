@@ -4,7 +4,9 @@
 //! bytes instead. A read gives all bytes asked for or an error that names the address.
 
 mod live;
+mod mapped_file;
 mod reader;
 
 pub use live::LiveMemory;
 pub use reader::{BytesMemory, MemoryError, MemoryReader};
+pub use mapped_file::{FileChanged, FileIdentity, MappedFile};
