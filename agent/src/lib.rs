@@ -3,23 +3,23 @@
 //! The modules stand in the order in which data flows; `ARCHITECTURE.md` follows one goroutine
 //! through them, from its creation to a leak event.
 
-/// Processes: procfs, identity, life and death of a target.
-pub mod target;
 /// One ELF file: build info, gopclntab, DWARF, addresses as newtypes.
 pub mod binary;
-/// Bounded reads of bytes that belong to somebody else: a live process, a mapped file.
-pub mod memory;
-/// The Go runtime seen through memory: struct layouts for each release, single goroutines.
-pub mod runtime;
-/// Probe sites, loading, attaching, reading the kernel's maps.
-pub mod probes;
-/// From a program counter to function, file and line, inlined calls too.
-pub mod symbolize;
-/// Lifetimes and series for each creation site.
-pub mod track;
-/// Rules that turn series into verdicts with evidence.
-pub mod detect;
-/// The one serializable model and its renderers.
-pub mod report;
 /// One file a command.
 pub mod cli;
+/// Rules that turn series into verdicts with evidence.
+pub mod detect;
+/// Bounded reads of bytes that belong to somebody else: a live process, a mapped file.
+pub mod memory;
+/// Probe sites, loading, attaching, reading the kernel's maps.
+pub mod probes;
+/// The one serializable model and its renderers.
+pub mod report;
+/// The Go runtime seen through memory: struct layouts for each release, single goroutines.
+pub mod runtime;
+/// From a program counter to function, file and line, inlined calls too.
+pub mod symbolize;
+/// Processes: procfs, identity, life and death of a target.
+pub mod target;
+/// Lifetimes and series for each creation site.
+pub mod track;
