@@ -3,6 +3,7 @@ mod address;
 mod build_info;
 mod bytes;
 mod cache;
+pub mod dwarf;
 mod elf;
 mod error;
 mod go_binary;

@@ -1,7 +1,6 @@
 //! The Go runtime seen through memory: what is where in its structs, and single goroutines.
 
 mod goroutine;
-/// Where the fields of the runtime's structs are.
 pub mod layout;
 mod references;
 mod wait_reasons;

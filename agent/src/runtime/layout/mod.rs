@@ -1,0 +1,288 @@
+//! Where the fields of the Go runtime's structs are.
+//!
+//! The truth about a binary is its own DWARF. Most deployed binaries have none; for those there
+//! is a table, generated from binaries built with each release (`cargo xtask layouts`). A release
+//! that neither knows is refused: a guessed offset gives plausible nonsense.
+
+mod goroutine;
+mod table;
+mod wanted;
+
+#[cfg(test)]
+mod tests;
+
+pub use goroutine::GoroutineLayout;
+pub use table::{Release, Table, TableError, minor_of};
+pub use wanted::WANTED;
+
+use std::fmt;
+
+use crate::binary::dwarf::{self, DwarfError, FieldLayout, StructLayout, StructLayouts};
+
+/// The architectures gostray knows the runtime on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Arch {
+    /// x86-64.
+    Amd64,
+    /// AArch64.
+    Arm64,
+}
+
+impl Arch {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Amd64, Self::Arm64];
+
+    /// Go's name for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where layouts come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The binary's own debug information.
+    Dwarf,
+    /// The generated table.
+    Table {
+        /// The release whose binary was measured, for example `1.22.12`.
+        release: &'static str,
+    },
+}
+
+/// Why there are no layouts, or not this one.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// Neither DWARF nor the table knows this release.
+    #[error(
+        "the runtime layout of Go 1.{minor} on {arch} is unknown: gostray knows Go 1.{oldest} to \
+         1.{newest}, and from the binary: {dwarf}"
+    )]
+    Unsupported {
+        /// The `22` of Go 1.22.
+        minor: u32,
+        /// The architecture.
+        arch: Arch,
+        /// The oldest release in the table.
+        oldest: u32,
+        /// The newest one.
+        newest: u32,
+        /// Why DWARF did not help.
+        #[source]
+        dwarf: DwarfError,
+    },
+    /// The release, or this program, does not have the struct.
+    #[error("this Go runtime has no struct {name}")]
+    MissingStruct {
+        /// For example `runtime.timers`.
+        name: String,
+    },
+    /// The release does not have the field.
+    #[error("struct {name} of this Go runtime has no field {field}")]
+    MissingField {
+        /// For example `runtime.g`.
+        name: String,
+        /// For example `parentGoid`.
+        field: String,
+    },
+    /// The field is not of the width its reader expects.
+    #[error("field {name}.{field} has {size} bytes, expected {expected}")]
+    FieldSize {
+        /// The struct.
+        name: String,
+        /// The field.
+        field: String,
+        /// Bytes found.
+        size: u32,
+        /// Bytes expected.
+        expected: u32,
+    },
+    /// gostray's own table is damaged.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+/// The layouts of one binary.
+#[derive(Debug)]
+pub struct Layouts {
+    structs: StructLayouts,
+    source: Source,
+    dwarf_problem: Option<DwarfError>,
+}
+
+impl Layouts {
+    /// From the DWARF in `file_bytes` (the whole ELF file) when there is any that can be read,
+    /// else from the table for Go 1.`go_version_minor`.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::Unsupported`] when neither has it.
+    pub fn for_binary(
+        file_bytes: &[u8],
+        go_version_minor: u32,
+        arch: Arch,
+    ) -> Result<Self, LayoutError> {
+        let problem = match dwarf::struct_layouts(file_bytes, WANTED) {
+            Ok(structs) if structs.contains_key("runtime.g") => {
+                return Ok(Self {
+                    structs,
+                    source: Source::Dwarf,
+                    dwarf_problem: None,
+                });
+            }
+            Ok(_) => DwarfError::NoRuntimeTypes,
+            Err(problem) => problem,
+        };
+        match Self::from_table(go_version_minor, arch)? {
+            Ok(layouts) => Ok(Self {
+                dwarf_problem: Some(problem).filter(|it| !matches!(it, DwarfError::NoDwarf)),
+                ..layouts
+            }),
+            Err((oldest, newest)) => Err(LayoutError::Unsupported {
+                minor: go_version_minor,
+                arch,
+                oldest,
+                newest,
+                dwarf: problem,
+            }),
+        }
+    }
+
+    /// The table's layouts of one release; `Err` has the oldest and the newest release it has.
+    fn from_table(minor: u32, arch: Arch) -> Result<Result<Self, (u32, u32)>, TableError> {
+        let table = Table::built_in()?;
+        let minors = || table.releases().iter().map(|release| release.minor);
+        let found = table
+            .releases()
+            .iter()
+            .find(|release| release.minor == minor);
+        let Some((release, structs)) = found.zip(table.layouts(minor, arch)?) else {
+            return Ok(Err((
+                minors().min().unwrap_or_default(),
+                minors().max().unwrap_or_default(),
+            )));
+        };
+        Ok(Ok(Self {
+            structs,
+            source: Source::Table {
+                release: release.name,
+            },
+            dwarf_problem: None,
+        }))
+    }
+
+    /// Where they come from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Why the binary's DWARF, though there is some, was not used.
+    #[must_use]
+    pub fn dwarf_problem(&self) -> Option<&DwarfError> {
+        self.dwarf_problem.as_ref()
+    }
+
+    /// All of them, for listings.
+    #[must_use]
+    pub fn structs(&self) -> &StructLayouts {
+        &self.structs
+    }
+
+    /// Size of a struct in bytes; for an array of them, also the stride.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::MissingStruct`].
+    pub fn size(&self, name: &str) -> Result<u32, LayoutError> {
+        Ok(self.layout(name)?.size)
+    }
+
+    /// Where a field is: offset in its struct and size, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::MissingStruct`], [`LayoutError::MissingField`].
+    pub fn field(&self, name: &str, field: &str) -> Result<FieldLayout, LayoutError> {
+        self.layout(name)?
+            .fields
+            .get(field)
+            .copied()
+            .ok_or_else(|| LayoutError::MissingField {
+                name: name.to_owned(),
+                field: field.to_owned(),
+            })
+    }
+
+    /// Bytes from the start of the struct to the field.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::MissingStruct`], [`LayoutError::MissingField`].
+    pub fn offset(&self, name: &str, field: &str) -> Result<u32, LayoutError> {
+        Ok(self.field(name, field)?.offset)
+    }
+
+    /// [`Self::offset`] of a field that the caller is about to read as `expected` bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::offset`], and [`LayoutError::FieldSize`] when it is not that wide.
+    pub fn offset_of_size(
+        &self,
+        name: &str,
+        field: &str,
+        expected: u32,
+    ) -> Result<u32, LayoutError> {
+        let place = self.field(name, field)?;
+        if place.size == expected {
+            return Ok(place.offset);
+        }
+        Err(LayoutError::FieldSize {
+            name: name.to_owned(),
+            field: field.to_owned(),
+            size: place.size,
+            expected,
+        })
+    }
+
+    /// Offset in struct `name` of `inner`, a word in the struct `of` that is its field `field`.
+    fn nested_word(
+        &self,
+        name: &str,
+        field: &str,
+        of: &str,
+        inner: &str,
+    ) -> Result<u32, LayoutError> {
+        let outer = self.field(name, field)?;
+        let offset = self.offset_of_size(of, inner, 8)?;
+        let size = self.size(of)?;
+        if outer.size != size {
+            return Err(LayoutError::FieldSize {
+                name: name.to_owned(),
+                field: field.to_owned(),
+                size: outer.size,
+                expected: size,
+            });
+        }
+        Ok(outer.offset + offset)
+    }
+
+    fn layout(&self, name: &str) -> Result<&StructLayout, LayoutError> {
+        self.structs
+            .get(name)
+            .ok_or_else(|| LayoutError::MissingStruct {
+                name: name.to_owned(),
+            })
+    }
+}
