@@ -13,6 +13,8 @@ pub mod detect;
 pub mod memory;
 /// Probe sites, loading, attaching, reading the kernel's maps.
 pub mod probes;
+/// One watched process: inspection, probes, observations, events.
+pub mod session;
 /// The one serializable model and its renderers.
 pub mod report;
 /// The Go runtime seen through memory: struct layouts for each release, single goroutines.

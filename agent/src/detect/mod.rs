@@ -1,12 +1,14 @@
 //! Rules that turn series into verdicts with evidence. No I/O, no clock.
 
 mod accumulation;
+mod incidents;
 
 use std::time::Duration;
 
 use crate::track::Site;
 
 pub use accumulation::Accumulation;
+pub use incidents::{Change, Incidents};
 
 /// How sure a verdict is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -81,7 +81,7 @@ impl Plan {
             binary,
             found: names
                 .into_iter()
-                .zip(binary.pclntab().functions_named(&names))
+                .zip(binary.pclntab().functions_named(names))
                 .collect(),
         };
         let mut kinds = kinds.to_vec();

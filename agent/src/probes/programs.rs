@@ -15,6 +15,8 @@ use aya::{
     maps::{Array, Map, MapData, RingBuf},
     programs::{ProgramError, UProbe},
 };
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+
 use gostray_common::{Offsets, SiteChecks, SiteStats};
 
 use super::{AttachPoint, Attachment, Mechanism, Plan, ProbeError, ProbeKind, object_bytes};
@@ -48,7 +50,6 @@ impl Default for Limits {
 }
 
 /// The programs, loaded for one target and attached to it.
-#[derive(Debug)]
 pub struct Probes {
     pub(super) sites: MapData,
     pub(super) births: MapData,
@@ -77,6 +78,8 @@ impl Probes {
             exit: at_stack_check(ProbeKind::Exit),
             park: at_stack_check(ProbeKind::Park),
         };
+        // Before Linux 5.11 maps count as locked memory. Where this is not allowed, nor is the rest.
+        let _: nix::Result<()> = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
         let mut ebpf = EbpfLoader::new()
             .override_global("OFFSETS", &offsets, true)
             .override_global("SITE_CHECKS", &checks, true)

@@ -117,6 +117,22 @@ impl Tracker {
         }
     }
 
+    /// Takes in newer counts of sites that are known; nothing else is looked at.
+    pub fn refresh(&mut self, stats: &[(u64, SiteStats)]) {
+        for (pc, stats) in stats {
+            if let Some(site) = self.sites.get_mut(pc) {
+                site.counts = Counts::from(stats);
+                site.lifetimes = Lifetimes::new(stats.lifetimes, stats.lifetime_max_ns);
+            }
+        }
+    }
+
+    /// Whether the site at `pc` has been observed.
+    #[must_use]
+    pub fn knows(&self, pc: u64) -> bool {
+        self.sites.contains_key(&pc)
+    }
+
     /// All sites, by address.
     pub fn sites(&self) -> impl ExactSizeIterator<Item = &Site> {
         self.sites.values()

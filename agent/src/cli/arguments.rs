@@ -1,0 +1,152 @@
+//! What can be said on the command line.
+
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Finds leaked goroutines in running Go programs, from outside.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "gostray", version, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more on stderr; twice for details, three times for everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Watch a running Go program and report the `go` statements that leak.
+    ///
+    /// Ends with Ctrl-C, after --duration, or with the process. Nothing of the program is stopped,
+    /// restarted or written to.
+    Attach(AttachArguments),
+    /// Say what this kernel, these privileges and that program allow, and how to mend what is
+    /// missing.
+    Doctor(DoctorArguments),
+}
+
+/// `gostray attach`.
+#[derive(Clone, Debug, Args)]
+pub struct AttachArguments {
+    /// The process.
+    #[command(flatten)]
+    pub target: Target,
+    /// End after this long, such as 30s, 5m or 1h.
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    pub duration: Option<Duration>,
+    /// Time between two status reports (100ms to 1h).
+    #[arg(long, value_parser = interval, value_name = "TIME", default_value = "5s")]
+    pub interval: Duration,
+    /// How to write: text for people, json for programs (one object a line). Without it text on
+    /// a terminal and json elsewhere.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Count parks for each site too. Programs park far more often than they create goroutines:
+    /// this costs the target more.
+    #[arg(long)]
+    pub park: bool,
+    /// Creation sites the kernel side has room for.
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000), hide_short_help = true)]
+    pub max_sites: u32,
+    /// Living goroutines the kernel side has room for, at 72 bytes each.
+    #[arg(long, value_name = "N", default_value_t = 1 << 18, value_parser = clap::value_parser!(u32).range(1..=100_000_000), hide_short_help = true)]
+    pub max_goroutines: u32,
+    /// Where in the functions the probes go. `entry` is what attaching to symbols would use; its
+    /// counts are wrong, it exists to measure what the choice is worth.
+    #[arg(long, value_enum, default_value_t = Sites::SingleTrap, hide = true)]
+    pub sites: Sites,
+}
+
+/// Which process: its pid, or its name.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Target {
+    /// Process id.
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Option<i32>,
+    /// The one process of this name.
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+/// `gostray doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArguments {
+    /// Process id of a program to look at, too.
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Option<i32>,
+    /// How to write.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Output formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// See [`AttachArguments::sites`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sites {
+    /// Instructions that cost one trap.
+    SingleTrap,
+    /// The functions' first instructions.
+    Entry,
+}
+
+/// A number and its unit: `ms`, `s`, `m` or `h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let help = || format!("`{text}` is no time; write a number and its unit, such as 500ms, 30s, 5m or 1h");
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .ok_or_else(help)?;
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| help())?;
+    let seconds = match unit {
+        "ms" => number / 1e3,
+        "s" => number,
+        "m" => number * 60.0,
+        "h" => number * 3600.0,
+        _ => return Err(help()),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| help())
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    if (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&interval) {
+        Ok(interval)
+    } else {
+        Err("an interval lies between 100ms and 1h".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        for bad in ["", "5", "s", "-1s", "1d", "1.2.3s", "99999999999999999999h"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

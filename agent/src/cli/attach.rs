@@ -1,0 +1,196 @@
+//! `gostray attach`: one session, from the first look to the last event.
+
+use std::{
+    io::{self, IsTerminal as _},
+    os::fd::AsFd as _,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd},
+    },
+};
+use tracing::{debug, info};
+
+use super::{AttachArguments, Exit, Format, arguments::Sites};
+use crate::{
+    binary::BinaryCache,
+    probes::{Limits, SiteChoice},
+    report::{DetachReason, Event, JsonLines, Renderer, Text},
+    session::{Inspected, Options, Session},
+    target::{Vitality, find_by_name},
+};
+
+/// Columns where the output is no terminal.
+const DEFAULT_WIDTH: usize = 100;
+
+/// Runs the command.
+pub(super) fn run(arguments: &AttachArguments) -> anyhow::Result<Exit> {
+    // Blocked before there is anything to clean up, so that no signal ends us in between.
+    let signals = signals().context("cannot receive signals")?;
+    let pid = match (&arguments.target.pid, &arguments.target.name) {
+        (Some(pid), _) => *pid,
+        (None, Some(name)) => find_by_name(name)?,
+        (None, None) => anyhow::bail!("no process named"),
+    };
+    let options = options(arguments);
+    let started = Instant::now();
+    let inspected = Inspected::new(pid, options, &BinaryCache::new())?;
+    info!(
+        elapsed_ms = started.elapsed().as_millis(),
+        go = %inspected.binary.build_info().go_version,
+        layout = inspected.layout_source,
+        "looked at the process"
+    );
+    let session = Session::attach(inspected, options)?;
+    info!(elapsed_ms = started.elapsed().as_millis(), "attached");
+    let mut renderer = renderer(arguments.format);
+    let mut watch = Watch {
+        session,
+        renderer: &mut *renderer,
+        interval: arguments.interval,
+        deadline: arguments.duration.map(|duration| Instant::now() + duration),
+    };
+    let ended = watch.until_the_end(&signals);
+    let Watch { session, .. } = watch;
+    // Whatever happened, the probes go first.
+    let (reason, error) = match ended {
+        Ok(reason) => (reason, None),
+        Err(error) if is_closed(&error) => (DetachReason::OutputClosed, None),
+        Err(error) => (DetachReason::Interrupted, Some(error)),
+    };
+    let last = session.detach(reason);
+    if let Some(error) = error {
+        return Err(error);
+    }
+    if reason != DetachReason::OutputClosed {
+        renderer.event(&last)?;
+    }
+    Ok(Exit::Done)
+}
+
+struct Watch<'a> {
+    session: Session,
+    renderer: &'a mut dyn Renderer,
+    interval: Duration,
+    deadline: Option<Instant>,
+}
+
+impl Watch<'_> {
+    fn until_the_end(&mut self, signals: &SignalFd) -> anyhow::Result<DetachReason> {
+        let attached = self.session.attached();
+        self.emit(&attached)?;
+        let mut next_status = Instant::now();
+        loop {
+            let now = Instant::now();
+            if now >= self.session.next_observation() {
+                for event in self.session.observe()? {
+                    self.emit(&event)?;
+                }
+            }
+            if now >= next_status {
+                let status = self.session.status()?;
+                self.emit(&status)?;
+                // Not `next_status + interval`: after a suspension there is nothing to catch up.
+                next_status = now + self.interval;
+            }
+            if self.deadline.is_some_and(|deadline| now >= deadline) {
+                return Ok(DetachReason::Duration);
+            }
+            let mut wake = next_status.min(self.session.next_observation());
+            if let Some(deadline) = self.deadline {
+                wake = wake.min(deadline);
+            }
+            if let Some(reason) = self.sleep_until(wake, signals)? {
+                // What happened since the last status would be lost with the kernel's maps.
+                let status = self.session.status()?;
+                self.emit(&status)?;
+                return Ok(reason);
+            }
+        }
+    }
+
+    /// Sleeps, unless there is a reason to end.
+    fn sleep_until(
+        &self,
+        wake: Instant,
+        signals: &SignalFd,
+    ) -> anyhow::Result<Option<DetachReason>> {
+        let lifetime = &self.session.inspected().lifetime;
+        let left = wake.saturating_duration_since(Instant::now());
+        // Rounded up, so as not to wake a little early and then again.
+        let millis = u16::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
+        let mut fds = [
+            PollFd::new(lifetime.ended(), PollFlags::POLLIN),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut fds, PollTimeout::from(millis)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno).context("waiting for the process and for signals"),
+        }
+        if fds[1].any() == Some(true) {
+            // Takes the signal away, so that it is not handled again.
+            let signal = signals.read_signal();
+            debug!(?signal, "ending");
+            return Ok(Some(DetachReason::Interrupted));
+        }
+        Ok(match lifetime.vitality() {
+            Vitality::Alive => None,
+            Vitality::Ended => Some(DetachReason::Exited),
+            Vitality::Replaced => Some(DetachReason::Exec),
+        })
+    }
+
+    fn emit(&mut self, event: &Event) -> io::Result<()> {
+        self.renderer.event(event)
+    }
+}
+
+fn options(arguments: &AttachArguments) -> Options {
+    Options {
+        park: arguments.park,
+        choice: match arguments.sites {
+            Sites::SingleTrap => SiteChoice::SingleTrap,
+            Sites::Entry => SiteChoice::FunctionEntry,
+        },
+        limits: Limits {
+            sites: arguments.max_sites,
+            goroutines: arguments.max_goroutines,
+            ..Limits::default()
+        },
+    }
+}
+
+/// Ctrl-C, `kill` and a closed terminal, as a file descriptor.
+fn signals() -> nix::Result<SignalFd> {
+    let set = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+    set.thread_block()?;
+    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+}
+
+fn renderer(format: Option<Format>) -> Box<dyn Renderer> {
+    let output = io::stdout();
+    let terminal = output.is_terminal();
+    match format {
+        Some(Format::Json) => Box::new(JsonLines::new(output)),
+        None if !terminal => Box::new(JsonLines::new(output)),
+        Some(Format::Text) | None => {
+            let width = terminal_size::terminal_size()
+                .map_or(DEFAULT_WIDTH, |(width, _)| usize::from(width.0));
+            let colours = terminal && std::env::var_os("NO_COLOR").is_none();
+            Box::new(Text::new(output, colours, width))
+        }
+    }
+}
+
+/// Whoever read our output is gone: a quiet end, as for any filter.
+fn is_closed(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

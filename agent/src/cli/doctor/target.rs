@@ -1,0 +1,99 @@
+//! One process: all that attaching does, except attaching.
+
+use super::Check;
+use crate::{
+    binary::BinaryCache,
+    memory::{LiveMemory, MemoryReader as _},
+    probes::{Limits, Probes},
+    session::{Inspected, Options},
+};
+
+const AREA: &str = "target";
+
+pub(super) fn checks(pid: i32) -> Vec<Check> {
+    let options = Options {
+        park: true,
+        ..Options::default()
+    };
+    let inspected = match Inspected::new(pid, options, &BinaryCache::new()) {
+        Ok(inspected) => inspected,
+        Err(error) => {
+            return vec![Check::fail(
+                AREA,
+                "program",
+                error.to_string(),
+                "see the message",
+            )];
+        }
+    };
+    let info = inspected.info();
+    let mut checks = vec![
+        Check::ok(AREA, "program", format!("{} ({})", info.exe, info.go_version)),
+        Check::ok(
+            AREA,
+            "module",
+            info.main_module.unwrap_or_else(|| "not recorded".into()),
+        ),
+        Check::ok(AREA, "struct layouts", info.layout),
+    ];
+    checks.push(match &inspected.wait_reasons {
+        Ok(_) => Check::ok(AREA, "wait reasons", "the binary's own table was found"),
+        Err(error) => Check::warn(
+            AREA,
+            "wait reasons",
+            error.to_string(),
+            "leaks are found all the same, without a wait reason",
+        ),
+    });
+    checks.push(memory(&inspected));
+    checks.extend(inspected.plan.probes.iter().map(|probe| {
+        Check::ok(
+            AREA,
+            probe.kind.name(),
+            format!(
+                "in {} at {}, {}",
+                probe.function,
+                probe.site.address,
+                if probe.site.at_stack_check {
+                    "the stack check's branch"
+                } else {
+                    "an instruction that costs one trap"
+                },
+            ),
+        )
+    }));
+    checks.push(load(&inspected));
+    checks
+}
+
+fn memory(inspected: &Inspected) -> Check {
+    let Some(probe) = inspected.plan.probes.first() else {
+        return Check::ok(AREA, "memory", "nothing to read");
+    };
+    let address = inspected.bias.to_runtime(probe.site.address);
+    match LiveMemory::new(inspected.process.pid()).read_array::<1>(address) {
+        Ok(_) => Check::ok(AREA, "memory", "readable"),
+        Err(error) => Check::fail(
+            AREA,
+            "memory",
+            error.to_string(),
+            "run as root, or grant CAP_SYS_PTRACE",
+        ),
+    }
+}
+
+fn load(inspected: &Inspected) -> Check {
+    let offsets = gostray_common::Offsets {
+        gopc: inspected.layout.gopc,
+        startpc: inspected.layout.startpc,
+    };
+    match Probes::load(&inspected.plan, offsets, Limits::default()) {
+        Ok(_) => Check::ok(AREA, "programs", "the kernel's verifier accepts them"),
+        Err(error) => Check::fail(
+            AREA,
+            "programs",
+            error.to_string(),
+            "see kernel and privileges above",
+        ),
+    }
+}

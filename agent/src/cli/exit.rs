@@ -1,0 +1,21 @@
+//! Exit statuses, which scripts rely on. Bad usage is 2, given by clap.
+
+use std::process::{ExitCode, Termination};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: failed.
+    Failed,
+}
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! What becomes of a verdict: it is reported once, again when it has grown a lot, and closed when
+//! it stops.
+
+use std::{
+    collections::HashMap,
+    time::Duration,
+};
+
+use super::{Finding, Judgement};
+use crate::{binary::RuntimeAddress, track::Site};
+
+/// An open incident is reported again when this many times as many goroutines are lost.
+const AGAIN_AT: u64 = 4;
+
+/// An incident without growth for this long, or for twice as long as it took to find, whichever
+/// is longer, has stopped.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// A change that is worth an event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A leak, new or grown.
+    Leaks(Finding),
+    /// It stopped, with the reason in sentences.
+    Resolved(Vec<String>),
+}
+
+#[derive(Clone, Debug)]
+struct Incident {
+    /// Living goroutines when it was last reported.
+    reported: u64,
+    /// Most living goroutines so far, and when that was.
+    peak: (u64, Duration),
+    watched: Duration,
+}
+
+/// The open incidents of one process.
+#[derive(Clone, Debug, Default)]
+pub struct Incidents {
+    open: HashMap<RuntimeAddress, Incident>,
+    opened: usize,
+}
+
+impl Incidents {
+    /// How many incidents there have been.
+    #[must_use]
+    pub fn opened(&self) -> usize {
+        self.opened
+    }
+
+    /// Whether `site` has an open incident.
+    #[must_use]
+    pub fn is_open(&self, site: RuntimeAddress) -> bool {
+        self.open.contains_key(&site)
+    }
+
+    /// Takes in a judgement made at `at`.
+    pub fn update(&mut self, site: &Site, judgement: Judgement, at: Duration) -> Option<Change> {
+        let live = site.counts.live;
+        let Some(incident) = self.open.get_mut(&site.pc) else {
+            let Judgement::Leak(finding) = judgement else {
+                return None;
+            };
+            self.open.insert(
+                site.pc,
+                Incident {
+                    reported: live,
+                    peak: (live, at),
+                    watched: finding.watched,
+                },
+            );
+            self.opened += 1;
+            return Some(Change::Leaks(finding));
+        };
+        if live > incident.peak.0 {
+            incident.peak = (live, at);
+        }
+        let quiet = at.saturating_sub(incident.peak.1);
+        let evidence = if live <= incident.peak.0 / 2 {
+            format!("{live} goroutines are alive, of {} at the peak", incident.peak.0)
+        } else if quiet > QUIET.max(incident.watched * 2) {
+            format!("no growth for {:.0} s", quiet.as_secs_f64())
+        } else {
+            let Judgement::Leak(finding) = judgement else {
+                return None;
+            };
+            if live < incident.reported.saturating_mul(AGAIN_AT) {
+                return None;
+            }
+            incident.reported = live;
+            return Some(Change::Leaks(finding));
+        };
+        self.open.remove(&site.pc);
+        Some(Change::Resolved(vec![evidence]))
+    }
+}

@@ -1,0 +1,15 @@
+//! One watched process: inspection, probes, observations, events.
+//!
+//! [`Inspected`] is what can be known without touching the kernel's tracing; [`Session`] adds the
+//! probes and everything that changes.
+
+mod cpu;
+mod evidence;
+mod inspect;
+mod names;
+mod status;
+mod watch;
+
+pub use inspect::{Inspected, Options, SessionError};
+pub use names::Names;
+pub use watch::Session;

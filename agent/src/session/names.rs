@@ -1,0 +1,130 @@
+//! Run-time addresses of one process as places in its source.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    binary::{GoBinary, LoadBias, RuntimeAddress},
+    report::{Place, SiteName},
+    symbolize::{Frame, PcKind, StackEntry, Symbolized, Symbolizer},
+};
+
+/// Names addresses; each is looked up once.
+#[derive(Debug)]
+pub struct Names {
+    symbolizer: Symbolizer,
+    bias: LoadBias,
+    sites: HashMap<(RuntimeAddress, Option<RuntimeAddress>), SiteName>,
+}
+
+impl Names {
+    /// For a process that runs `binary`, loaded with `bias`.
+    #[must_use]
+    pub fn new(binary: Arc<GoBinary>, bias: LoadBias) -> Self {
+        Self {
+            symbolizer: Symbolizer::new(binary),
+            bias,
+            sites: HashMap::new(),
+        }
+    }
+
+    /// The creation site at `pc`, whose first goroutine began at `start`.
+    pub fn site(&mut self, pc: RuntimeAddress, start: Option<RuntimeAddress>) -> &SiteName {
+        let Self {
+            symbolizer,
+            bias,
+            sites,
+        } = self;
+        sites.entry((pc, start)).or_insert_with(|| SiteName {
+            id: bias.to_link(pc).to_string(),
+            created_at: innermost(symbolizer, *bias, pc, PcKind::ReturnAddress),
+            start: start.map_or_else(
+                || nowhere("unknown function".into()),
+                |start| started(symbolizer, *bias, start),
+            ),
+        })
+    }
+
+    /// The calls of a stack of return addresses, innermost first, inlined ones included; without
+    /// the runtime's own and the compiler's, as in Go's tracebacks.
+    pub fn stack(&mut self, pcs: &[RuntimeAddress]) -> Vec<Place> {
+        let bias = self.bias;
+        let pcs = pcs
+            .iter()
+            .map(|pc| (bias.to_link(*pc), PcKind::ReturnAddress));
+        self.symbolizer
+            .stack(pcs)
+            .into_iter()
+            .map(|entry| match entry {
+                StackEntry::Frame(frame) => place(frame),
+                StackEntry::Unknown(pc, _) => unknown(bias.to_runtime(pc)),
+            })
+            .filter(|place| !is_runtime_internal(&place.function))
+            .collect()
+    }
+}
+
+/// The innermost call active at `pc`.
+fn innermost(
+    symbolizer: &Symbolizer,
+    bias: LoadBias,
+    pc: RuntimeAddress,
+    kind: PcKind,
+) -> Place {
+    match symbolizer.frames(bias.to_link(pc), kind) {
+        Symbolized::Known(frames) => frames.into_iter().next().map(place),
+        Symbolized::Unknown(_) => None,
+    }
+    .unwrap_or_else(|| unknown(pc))
+}
+
+/// The function a `go` statement started, the wrapped one where the compiler put a wrapper.
+fn started(symbolizer: &Symbolizer, bias: LoadBias, start: RuntimeAddress) -> Place {
+    match symbolizer.started_function(bias.to_link(start)) {
+        // The wrapper has the place of the `go` statement, which is known already.
+        Some(found) if found.wrapper.is_some() => nowhere(found.function),
+        Some(found) => Place {
+            function: found.function,
+            ..innermost(symbolizer, bias, start, PcKind::Exact)
+        },
+        None => unknown(start),
+    }
+}
+
+fn place(frame: Frame) -> Place {
+    Place {
+        function: frame.function,
+        file: frame.file,
+        line: frame.line,
+    }
+}
+
+fn unknown(pc: RuntimeAddress) -> Place {
+    nowhere(format!("unknown function at {pc}"))
+}
+
+fn nowhere(function: String) -> Place {
+    Place {
+        function,
+        file: None,
+        line: None,
+    }
+}
+
+/// Go's rule (`showframe` in `src/runtime/traceback.go`): of the runtime's functions only the
+/// exported ones mean something to the program's author.
+fn is_runtime_internal(function: &str) -> bool {
+    let Some(name) = function.strip_prefix("runtime.") else {
+        return false;
+    };
+    !name.starts_with(|c: char| c.is_ascii_uppercase())
+}
+
+/// Whether a goroutine that starts with `function` is one of the runtime's own: as
+/// `isSystemGoroutine` in `src/runtime/traceback.go`, which looks at the name as well.
+pub(super) fn is_system(function: &str) -> bool {
+    function.starts_with("runtime.")
+        && !matches!(
+            function,
+            "runtime.main" | "runtime.handleAsyncEvent" | "runtime.runfinq" | "runtime.runFinalizers"
+        )
+}

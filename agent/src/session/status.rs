@@ -1,0 +1,170 @@
+//! The `status` event, from counts.
+
+use std::collections::BTreeMap;
+
+use gostray_common::Drop;
+
+use super::names::{self, Names};
+use crate::{
+    detect::Incidents,
+    probes::Readout,
+    report::{Lifetime, Overhead, Parks, SiteCounts, Status, Unknown},
+    runtime::WaitReasons,
+    track::{Site, Tracker},
+};
+
+/// What a status is made of.
+pub(super) struct Inputs<'a> {
+    pub(super) mode: &'static str,
+    pub(super) probes: usize,
+    pub(super) agent_cpu_ratio: f64,
+    pub(super) tracker: &'a Tracker,
+    pub(super) readout: &'a Readout,
+    pub(super) incidents: &'a Incidents,
+    pub(super) wait_reasons: Option<&'a WaitReasons>,
+    pub(super) park: bool,
+}
+
+pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
+    let mut sites: Vec<SiteCounts> = inputs
+        .tracker
+        .sites()
+        .map(|site| site_counts(site, inputs, names))
+        .collect();
+    sites.sort_by(|a, b| b.live.cmp(&a.live).then(b.created.cmp(&a.created)));
+    Status {
+        mode: inputs.mode,
+        coverage: coverage(inputs.readout),
+        overhead: Overhead {
+            agent_cpu_ratio: inputs.agent_cpu_ratio,
+            target_cpu_ratio: None,
+            budget_ratio: None,
+            probe_hits: hits(inputs.readout),
+            unknown: Unknown::from([
+                (
+                    "target_cpu_ratio",
+                    "what a hit costs on this machine has not been measured".into(),
+                ),
+                ("budget_ratio", "there is no budget yet".into()),
+            ]),
+        },
+        goroutines: None,
+        sites,
+        drops: drops(inputs.readout),
+        probes: inputs.probes,
+        unknown: Unknown::from([(
+            "goroutines",
+            "probes see only goroutines created after attaching".into(),
+        )]),
+    }
+}
+
+fn site_counts(site: &Site, inputs: &Inputs<'_>, names: &mut Names) -> SiteCounts {
+    let name = names.site(site.pc, site.start).clone();
+    SiteCounts {
+        system: names::is_system(&name.start.function),
+        site: name,
+        live: site.counts.live,
+        created: site.counts.created,
+        exited: site.counts.exited,
+        exited_older: site.counts.exited_older,
+        accuracy: if site.counts.exact {
+            "exact"
+        } else {
+            "estimated"
+        },
+        lifetime_seconds: lifetime(site),
+        oldest_seconds: site.oldest.map(|age| age.as_secs_f64()),
+        parks: inputs.park.then(|| parks(site, inputs)),
+        growing: inputs.incidents.is_open(site.pc) || grows(site),
+    }
+}
+
+/// Whether the site's survivors rose over the last windows.
+fn grows(site: &Site) -> bool {
+    let mut points = site.series.points(0);
+    match (points.len(), points.next(), points.next_back()) {
+        (3.., Some(first), Some(last)) => last.survivors > first.survivors,
+        _ => false,
+    }
+}
+
+fn lifetime(site: &Site) -> Option<Lifetime> {
+    let quantile = |q| Some(site.lifetimes.quantile(q)?.as_secs_f64());
+    Some(Lifetime {
+        p50: quantile(0.5)?,
+        p90: quantile(0.9)?,
+        p99: quantile(0.99)?,
+        max: site.lifetimes.max()?.as_secs_f64(),
+    })
+}
+
+fn parks(site: &Site, inputs: &Inputs<'_>) -> Vec<Parks> {
+    inputs
+        .readout
+        .parks
+        .iter()
+        .filter(|(key, _)| key.site == site.pc.0)
+        .map(|(key, count)| Parks {
+            wait_reason: u8::try_from(key.reason)
+                .ok()
+                .and_then(|number| inputs.wait_reasons?.name(number))
+                .map_or_else(|| format!("wait reason {}", key.reason), str::to_owned),
+            count: *count,
+        })
+        .collect()
+}
+
+/// Share of the creations seen whose goroutine is tracked, from 0 to 1.
+pub(super) fn coverage(readout: &Readout) -> f64 {
+    let (created, untracked) = readout
+        .sites
+        .iter()
+        .fold((0, 0), |(created, untracked), (_, stats)| {
+            (created + stats.created, untracked + stats.untracked)
+        });
+    let unseen = readout.dropped(Drop::SiteMapFull) + readout.dropped(Drop::ReadFailed);
+    match created + unseen {
+        0 => 1.0,
+        all => 1.0 - (untracked + unseen) as f64 / all as f64,
+    }
+}
+
+fn hits(readout: &Readout) -> u64 {
+    let events: u64 = readout
+        .sites
+        .iter()
+        .map(|(_, stats)| stats.created + stats.exited + stats.exited_unborn)
+        .sum();
+    let parks: u64 = readout.parks.iter().map(|(_, count)| count).sum();
+    let lost = [
+        Drop::SiteMapFull,
+        Drop::ReadFailed,
+        Drop::UnknownExit,
+        Drop::ParkMapFull,
+    ];
+    events + parks + lost.map(|what| readout.dropped(what)).iter().sum::<u64>()
+}
+
+/// All drop counters by name, zeroes included, so that a reader sees what is watched.
+/// `unknown_exit` is left out: goroutines older than the agent are no loss.
+fn drops(readout: &Readout) -> BTreeMap<&'static str, u64> {
+    Drop::ALL
+        .into_iter()
+        .filter(|what| *what != Drop::UnknownExit)
+        .map(|what| (drop_name(what), readout.dropped(what)))
+        .collect()
+}
+
+fn drop_name(what: Drop) -> &'static str {
+    match what {
+        Drop::SiteMapFull => "site_map_full",
+        Drop::BirthMapFull => "goroutine_map_full",
+        Drop::MapError => "map_error",
+        Drop::ReadFailed => "read_failed",
+        Drop::MissedExit => "missed_exit",
+        Drop::UnknownExit => "unknown_exit",
+        Drop::StackBufferFull => "stack_buffer_full",
+        Drop::ParkMapFull => "park_map_full",
+    }
+}
