@@ -37,6 +37,8 @@ pub const WANTED: &[(&str, &[&str])] = &[
     ("runtime/pprof.labelMap", &[]),
     ("runtime/pprof.LabelSet", &[]),
     ("runtime/pprof.label", &[]),
+    ("internal/runtime/pprof/label.Set", &[]),
+    ("internal/runtime/pprof/label.Label", &[]),
     // The scheduler.
     (
         "runtime.m",
