@@ -1,1 +1,23 @@
 //! Harness for the end-to-end tests: starts real Go programs, runs the agent, reads its events.
+//!
+//! Nothing here waits for time to pass: it waits for a line, an event or an exit, with a deadline
+//! that only a broken run reaches.
+
+/// One running `gostray` and its events.
+pub mod agent;
+/// What the programs count themselves, compared with what the agent says.
+pub mod counts;
+/// Building the Go programs in `tests/targets` with several releases and link modes.
+pub mod go;
+/// HTTP over loopback, as little of it as the tests need.
+pub mod http;
+/// Lines from a child's pipe, with a deadline.
+pub mod lines;
+/// Breakpoints left behind in a process.
+pub mod probes;
+/// Telling that a test cannot run here.
+pub mod skip;
+/// One running Go program that obeys commands on its stdin.
+pub mod target;
+/// What a process has used: memory and processor time.
+pub mod usage;

@@ -1,0 +1,57 @@
+//! Lines from a child's pipe, with a deadline.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+/// How long anything may take that normally takes moments; long, because the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The lines of a pipe, read by a thread of its own so that the writer never blocks on us.
+pub struct Lines {
+    receiver: Receiver<(Instant, String)>,
+}
+
+impl Lines {
+    /// Starts to read `pipe` to its end.
+    pub fn new(pipe: impl Read + Send + 'static) -> Self {
+        let (sender, receiver) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                if sender.send((Instant::now(), line)).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { receiver }
+    }
+
+    /// The next line and when it came; `None` at the end of the pipe.
+    ///
+    /// # Errors
+    /// Nothing came before the deadline.
+    pub fn next_before(&self, deadline: Instant) -> Result<Option<(Instant, String)>> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.receiver.recv_timeout(left) {
+            Ok(line) => Ok(Some(line)),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => bail!("no line came before the deadline"),
+        }
+    }
+
+    /// All lines that are left, joined; waits for the end of the pipe.
+    ///
+    /// # Errors
+    /// The pipe stayed open past the deadline.
+    pub fn rest(&self) -> Result<String> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut text = String::new();
+        while let Some((_, line)) = self.next_before(deadline)? {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        Ok(text)
+    }
+}
