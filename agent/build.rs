@@ -10,8 +10,9 @@ use anyhow::{Context as _, Result, bail};
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    process::Command,
 };
-use toolchain::Compiler;
+use toolchain::{Compiler, DEBIAN_RUSTC, Origin};
 
 /// The one target that both supported machines share: little-endian BPF.
 const TARGET: &str = "bpfel-unknown-none";
@@ -72,8 +73,7 @@ fn build(compiler: &Compiler, target_dir: &Path) -> Result<PathBuf> {
         "-Cdebuginfo=2",
         "-Clink-arg=--btf",
     ];
-    let cargo = env::var_os("CARGO").context("CARGO is not set")?;
-    let mut command = compiler.cargo(&cargo);
+    let mut command = cargo(compiler)?;
     for (name, _) in env::vars_os() {
         if is_for_the_outer_build(&name.to_string_lossy()) {
             command.env_remove(&name);
@@ -94,6 +94,26 @@ fn build(compiler: &Compiler, target_dir: &Path) -> Result<PathBuf> {
         bail!("building agent-ebpf failed ({status}); the compiler's own words are above");
     }
     Ok(target_dir.join(TARGET).join("release/gostray-ebpf"))
+}
+
+/// A cargo that builds with this compiler.
+fn cargo(compiler: &Compiler) -> Result<Command> {
+    Ok(match compiler.origin {
+        Origin::Nightly => {
+            let mut command = Command::new("rustup");
+            command
+                .args(["run", "nightly", "cargo"])
+                .env_remove("RUSTC");
+            command
+        }
+        Origin::Debian => {
+            let mut command = Command::new(env::var_os("CARGO").context("CARGO is not set")?);
+            command
+                .env("RUSTC", DEBIAN_RUSTC)
+                .env("RUSTC_BOOTSTRAP", "1");
+            command
+        }
+    })
 }
 
 /// What cargo and its user say to the outer build is not meant for the inner one, except where

@@ -5,7 +5,6 @@
 
 use std::{
     env,
-    ffi::OsStr,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -14,7 +13,7 @@ use std::{
 pub(crate) const BPF_LINKER_VERSION: &str = "0.13.0";
 
 /// Debian's own rustc: unlike rustup's stable it comes with a package of its library source.
-const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+pub(crate) const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 /// Where a compiler that can build `core` for BPF comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,24 +48,6 @@ impl Compiler {
     /// The fitting bpf-linker, whether it is installed yet or not.
     pub(crate) fn linker(&self) -> PathBuf {
         self.linker_root().join("bin/bpf-linker")
-    }
-
-    /// A cargo that builds with this compiler. `cargo` is the one to fall back on.
-    pub(crate) fn cargo(&self, cargo: &OsStr) -> Command {
-        match self.origin {
-            Origin::Nightly => {
-                let mut command = Command::new("rustup");
-                command.args(["run", "nightly", "cargo"]);
-                command
-            }
-            Origin::Debian => {
-                let mut command = Command::new(cargo);
-                command
-                    .env("RUSTC", DEBIAN_RUSTC)
-                    .env("RUSTC_BOOTSTRAP", "1");
-                command
-            }
-        }
     }
 }
 
