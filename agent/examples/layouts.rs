@@ -12,7 +12,8 @@ use std::{env, fs};
 
 use anyhow::{Context as _, bail, ensure};
 use gostray::binary::dwarf::{StructLayout, StructLayouts, struct_layouts};
-use gostray::runtime::layout::{Arch, Table, WANTED, minor_of};
+use gostray::binary::Architecture;
+use gostray::runtime::layout::{Table, WANTED, minor_of};
 
 const HEADER: &str = "\
 # Where the fields of the Go runtime's structs are: since:offset/size in bytes, `.` for the whole
@@ -24,7 +25,7 @@ const HEADER: &str = "\
 struct Content {
     /// Minor → name of the release measured.
     releases: BTreeMap<u32, String>,
-    layouts: BTreeMap<(u32, Arch), StructLayouts>,
+    layouts: BTreeMap<(u32, Architecture), StructLayouts>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -48,7 +49,7 @@ fn main() -> anyhow::Result<()> {
             continue;
         };
         let minor = minor_of(release).with_context(|| format!("{release} is no release"))?;
-        let arch = *Arch::ALL
+        let arch = *Architecture::ALL
             .iter()
             .find(|it| it.name() == arch)
             .with_context(|| format!("{arch} is no supported architecture"))?;
@@ -60,7 +61,7 @@ fn main() -> anyhow::Result<()> {
     for (minor, arch) in content
         .releases
         .keys()
-        .flat_map(|minor| Arch::ALL.map(|arch| (*minor, arch)))
+        .flat_map(|minor| Architecture::ALL.map(|arch| (*minor, arch)))
     {
         ensure!(
             content.layouts.contains_key(&(minor, arch)),
@@ -89,7 +90,7 @@ fn read(text: &str) -> anyhow::Result<Content> {
         content
             .releases
             .insert(release.minor, release.name.to_owned());
-        for arch in Arch::ALL {
+        for arch in Architecture::ALL {
             if let Some(layouts) = table.layouts(release.minor, arch)? {
                 content.layouts.insert((release.minor, arch), layouts);
             }
@@ -148,7 +149,7 @@ fn write_runs(
     label: &str,
     value: impl Fn(&StructLayouts) -> Option<String>,
 ) {
-    let lines = Arch::ALL.map(|arch| {
+    let lines = Architecture::ALL.map(|arch| {
         let mut line = String::new();
         let mut last = None;
         for minor in content.releases.keys() {
@@ -164,7 +165,7 @@ fn write_runs(
         let _ = writeln!(text, "  {label}{}", lines[0]);
         return;
     }
-    for (arch, line) in Arch::ALL.iter().zip(&lines) {
+    for (arch, line) in Architecture::ALL.iter().zip(&lines) {
         if !line.is_empty() {
             let _ = writeln!(text, "  {label}@{arch}{line}");
         }

@@ -1,5 +1,6 @@
 //! One ELF file of a Go program: what is true of the file, whoever runs it.
 mod address;
+mod architecture;
 mod build_info;
 mod bytes;
 mod cache;

@@ -63,7 +63,7 @@ pub struct ProcessInfo {
     pub vcs_revision: Option<String>,
     /// The container's id.
     pub container_id: Option<String>,
-    /// `x86_64` or `aarch64`.
+    /// `amd64` or `arm64`.
     pub architecture: &'static str,
     /// Where the offsets of the runtime's structs come from.
     pub layout: String,

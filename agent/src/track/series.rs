@@ -61,7 +61,7 @@ impl Series {
     }
 
     /// The points at one of [`SCALES`], oldest first, at most [`POINTS`].
-    pub fn points(&self, scale: usize) -> impl ExactSizeIterator<Item = &Point> + Clone {
+    pub fn points(&self, scale: usize) -> impl DoubleEndedIterator<Item = &Point> + ExactSizeIterator {
         self.scales[scale].iter()
     }
 }

@@ -17,36 +17,8 @@ pub use wanted::WANTED;
 
 use std::fmt;
 
+use crate::binary::Architecture;
 use crate::binary::dwarf::{self, DwarfError, FieldLayout, StructLayout, StructLayouts};
-
-/// The architectures gostray knows the runtime on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Arch {
-    /// x86-64.
-    Amd64,
-    /// AArch64.
-    Arm64,
-}
-
-impl Arch {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Amd64, Self::Arm64];
-
-    /// Go's name for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Amd64 => "amd64",
-            Self::Arm64 => "arm64",
-        }
-    }
-}
-
-impl fmt::Display for Arch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Where layouts come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +30,15 @@ pub enum Source {
         /// The release whose binary was measured, for example `1.22.12`.
         release: &'static str,
     },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dwarf => f.write_str("the binary's own debug information"),
+            Self::Table { release } => write!(f, "gostray's table, measured on Go {release}"),
+        }
+    }
 }
 
 /// Why there are no layouts, or not this one.
@@ -72,7 +53,7 @@ pub enum LayoutError {
         /// The `22` of Go 1.22.
         minor: u32,
         /// The architecture.
-        arch: Arch,
+        arch: Architecture,
         /// The oldest release in the table.
         oldest: u32,
         /// The newest one.
@@ -130,7 +111,7 @@ impl Layouts {
     pub fn for_binary(
         file_bytes: &[u8],
         go_version_minor: u32,
-        arch: Arch,
+        arch: Architecture,
     ) -> Result<Self, LayoutError> {
         let problem = match dwarf::struct_layouts(file_bytes, WANTED) {
             Ok(structs) if structs.contains_key("runtime.g") => {
@@ -159,7 +140,7 @@ impl Layouts {
     }
 
     /// The table's layouts of one release; `Err` has the oldest and the newest release it has.
-    fn from_table(minor: u32, arch: Arch) -> Result<Result<Self, (u32, u32)>, TableError> {
+    fn from_table(minor: u32, arch: Architecture) -> Result<Result<Self, (u32, u32)>, TableError> {
         let table = Table::built_in()?;
         let minors = || table.releases().iter().map(|release| release.minor);
         let found = table

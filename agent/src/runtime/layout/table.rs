@@ -5,7 +5,7 @@
 //! `since:offset/size` (bytes), each valid until the next. `.` is the struct itself
 //! (`since:size`), `-` means absent, and a name with `@arm64` or `@amd64` is valid there only.
 
-use super::Arch;
+use crate::binary::Architecture;
 use crate::binary::dwarf::{FieldLayout, StructLayout, StructLayouts};
 
 const TABLE: &str = include_str!("table.txt");
@@ -69,7 +69,7 @@ impl<'text> Table<'text> {
         Ok(Self { text, releases })
     }
 
-    /// The releases it has, oldest first. Each is there for every [`Arch`].
+    /// The releases it has, oldest first. Each is there for every [`Architecture`].
     #[must_use]
     pub fn releases(&self) -> &[Release<'text>] {
         &self.releases
@@ -80,7 +80,7 @@ impl<'text> Table<'text> {
     /// # Errors
     ///
     /// [`TableError::Line`] for the first line that is damaged.
-    pub fn layouts(&self, minor: u32, arch: Arch) -> Result<Option<StructLayouts>, TableError> {
+    pub fn layouts(&self, minor: u32, arch: Architecture) -> Result<Option<StructLayouts>, TableError> {
         if self.releases.iter().all(|release| release.minor != minor) {
             return Ok(None);
         }

@@ -6,7 +6,7 @@ fn table() -> Table<'static> {
     Table::built_in().unwrap()
 }
 
-fn from_table(minor: u32, arch: Arch) -> Layouts {
+fn from_table(minor: u32, arch: Architecture) -> Layouts {
     Layouts::from_table(minor, arch).unwrap().unwrap()
 }
 
@@ -15,7 +15,7 @@ fn every_release_and_arch_has_what_goroutine_reads_need() {
     let minors: Vec<u32> = table().releases().iter().map(|it| it.minor).collect();
     assert_eq!(minors, (18..=27).collect::<Vec<_>>());
     for minor in minors {
-        for arch in Arch::ALL {
+        for arch in Architecture::ALL {
             let layout = GoroutineLayout::new(&from_table(minor, arch)).unwrap();
             assert_eq!(
                 layout.parent_goid.is_some(),
@@ -32,7 +32,7 @@ fn every_release_and_arch_has_what_goroutine_reads_need() {
 #[test]
 fn facts_known_from_elsewhere_hold() {
     for minor in 18..=27 {
-        let layouts = from_table(minor, Arch::Amd64);
+        let layouts = from_table(minor, Architecture::X86_64);
         let goid = if (23..=24).contains(&minor) { 160 } else { 152 };
         assert_eq!(
             layouts.offset("runtime.g", "goid").unwrap(),
@@ -63,7 +63,7 @@ fn facts_known_from_elsewhere_hold() {
 #[test]
 fn every_struct_of_the_table_is_wanted_and_sound() {
     for release in table().releases() {
-        for arch in Arch::ALL {
+        for arch in Architecture::ALL {
             let structs = table().layouts(release.minor, arch).unwrap().unwrap();
             for (name, layout) in &structs {
                 assert!(WANTED.iter().any(|(wanted, _)| wanted == name), "{name}");
@@ -81,21 +81,21 @@ fn a_file_without_dwarf_uses_the_table_or_is_refused() {
     // What the linker leaves of an ELF header when there is nothing to describe.
     let mut stripped = vec![0; 64];
     stripped[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
-    let found = Layouts::for_binary(&stripped, 22, Arch::Arm64).unwrap();
+    let found = Layouts::for_binary(&stripped, 22, Architecture::Aarch64).unwrap();
     assert!(matches!(found.source(), Source::Table { release } if release.starts_with("1.22.")));
     assert!(found.dwarf_problem().is_none());
 
-    let damaged = Layouts::for_binary(b"not an ELF file", 22, Arch::Arm64).unwrap();
+    let damaged = Layouts::for_binary(b"not an ELF file", 22, Architecture::Aarch64).unwrap();
     assert!(matches!(
         damaged.dwarf_problem(),
         Some(DwarfError::NotElf(_))
     ));
 
     for minor in [17, 28] {
-        let refusal = Layouts::for_binary(&stripped, minor, Arch::Amd64).unwrap_err();
+        let refusal = Layouts::for_binary(&stripped, minor, Architecture::X86_64).unwrap_err();
         assert!(matches!(
             refusal,
-            LayoutError::Unsupported { minor: it, arch: Arch::Amd64, oldest: 18, newest: 27, .. }
+            LayoutError::Unsupported { minor: it, arch: Architecture::X86_64, oldest: 18, newest: 27, .. }
                 if it == minor
         ));
     }
@@ -103,7 +103,7 @@ fn a_file_without_dwarf_uses_the_table_or_is_refused() {
 
 #[test]
 fn what_is_missing_is_named() {
-    let layouts = from_table(20, Arch::Amd64);
+    let layouts = from_table(20, Architecture::X86_64);
     assert!(matches!(
         layouts.offset("runtime.g", "parentGoid"),
         Err(LayoutError::MissingField { .. })
@@ -131,7 +131,7 @@ fn a_damaged_table_names_its_line() {
     let broken = "releases 1.22.1\n\nruntime.g\n  . 1.18:8\n  goid 1.18:x/8\n";
     let table = Table::parse(broken).unwrap();
     assert_eq!(
-        table.layouts(22, Arch::Amd64).unwrap_err(),
+        table.layouts(22, Architecture::X86_64).unwrap_err(),
         TableError::Line { line: 5 }
     );
 }
@@ -147,16 +147,16 @@ fn runs_end_where_the_next_begins_and_arches_are_told_apart() {
             .fields
             .clone()
     };
-    assert_eq!(fields(21, Arch::Amd64)["goid"].offset, 8);
-    assert_eq!(fields(22, Arch::Amd64)["goid"].offset, 16);
-    assert_eq!(fields(22, Arch::Arm64)["goid"].offset, 24);
-    assert!(fields(20, Arch::Amd64).contains_key("old"));
-    assert!(!fields(21, Arch::Amd64).contains_key("old"));
-    assert!(!fields(21, Arch::Amd64).contains_key("new"));
-    let structs = |minor| table.layouts(minor, Arch::Amd64).unwrap().unwrap();
+    assert_eq!(fields(21, Architecture::X86_64)["goid"].offset, 8);
+    assert_eq!(fields(22, Architecture::X86_64)["goid"].offset, 16);
+    assert_eq!(fields(22, Architecture::Aarch64)["goid"].offset, 24);
+    assert!(fields(20, Architecture::X86_64).contains_key("old"));
+    assert!(!fields(21, Architecture::X86_64).contains_key("old"));
+    assert!(!fields(21, Architecture::X86_64).contains_key("new"));
+    let structs = |minor| table.layouts(minor, Architecture::X86_64).unwrap().unwrap();
     assert!(!structs(21).contains_key("runtime.late"));
     assert!(structs(22).contains_key("runtime.late"));
-    assert!(table.layouts(19, Arch::Amd64).unwrap().is_none());
+    assert!(table.layouts(19, Architecture::X86_64).unwrap().is_none());
 }
 
 /// The table against the debug information of binaries built now.
@@ -176,7 +176,7 @@ fn dwarf_of_fresh_binaries_equals_the_table() {
         let version = std::fs::read_to_string(root.join("VERSION")).unwrap();
         let release = version.lines().next().unwrap().trim_start_matches("go");
         let minor = minor_of(release).unwrap();
-        for arch in Arch::ALL {
+        for arch in Architecture::ALL {
             let file = work.path().join(format!("{release}-{arch}"));
             let built = std::process::Command::new(root.join("bin/go"))
                 .args(["build", "-o"])
