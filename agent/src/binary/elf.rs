@@ -362,26 +362,57 @@ impl<'a> ElfView<'a> {
     /// The address and size of the defined symbol `name`; `None` also when the program is stripped.
     #[must_use]
     pub fn symbol(&self, name: &str) -> Option<(LinkAddress, u64)> {
-        let tables = self.headers.sections.iter();
-        let table = tables
-            .clone()
-            .find(|section| section.kind == elf::SHT_SYMTAB)?;
-        let strings = self.headers.sections.get(table.link as usize)?;
-        let strings = self.section_bytes(strings).ok()?;
-        let symbols = self.section_bytes(table).ok()?;
-        let symbols = object::slice_from_all_bytes::<elf::Sym64<LittleEndian>>(symbols).ok()?;
-        let symbol = symbols.iter().find(|symbol| {
-            let offset = symbol.st_name.get(LittleEndian) as usize;
-            symbol.st_shndx.get(LittleEndian) != elf::SHN_UNDEF
-                && strings
-                    .get(offset..)
-                    .and_then(|rest| rest.strip_prefix(name.as_bytes()))
-                    .is_some_and(|rest| rest.first() == Some(&0))
-        })?;
+        let (symbols, names) = self.symbols(elf::SHT_SYMTAB)?;
+        let symbol = symbols
+            .iter()
+            .filter(|symbol| is_defined(symbol))
+            .find(|symbol| {
+                let rest = tail_at(names, u64::from(symbol.st_name.get(LittleEndian)));
+                let rest = rest.and_then(|rest| rest.strip_prefix(name.as_bytes()));
+                rest.is_some_and(|rest| rest.first() == Some(&0))
+            })?;
         Some((
             LinkAddress(symbol.st_value.get(LittleEndian)),
             symbol.st_size.get(LittleEndian),
         ))
+    }
+
+    /// The name of the function symbol that covers `address`, in the symbol table or, in a stripped
+    /// program, among the exported ones.
+    #[must_use]
+    pub fn symbol_at(&self, address: LinkAddress) -> Option<&'a str> {
+        [elf::SHT_SYMTAB, elf::SHT_DYNSYM]
+            .into_iter()
+            .find_map(|kind| {
+                let (symbols, names) = self.symbols(kind)?;
+                let symbol = symbols
+                    .iter()
+                    .filter(|symbol| is_defined(symbol))
+                    .find(|symbol| {
+                        let inside = address.0.checked_sub(symbol.st_value.get(LittleEndian));
+                        symbol.st_info & 0xf == elf::STT_FUNC
+                            && inside
+                                .is_some_and(|inside| inside < symbol.st_size.get(LittleEndian))
+                    })?;
+                let name = c_string_at(names, u64::from(symbol.st_name.get(LittleEndian)))?;
+                std::str::from_utf8(name)
+                    .ok()
+                    .filter(|name| !name.is_empty())
+            })
+    }
+
+    /// A symbol table and the strings its names are in.
+    fn symbols(&self, kind: u32) -> Option<(&'a [elf::Sym64<LittleEndian>], &'a [u8])> {
+        let table = self
+            .headers
+            .sections
+            .iter()
+            .find(|section| section.kind == kind)?;
+        let names = self
+            .section_bytes(self.headers.sections.get(table.link as usize)?)
+            .ok()?;
+        let symbols = object::slice_from_all_bytes(self.section_bytes(table).ok()?).ok()?;
+        Some((symbols, names))
     }
 
     /// The build id that the host linker wrote (`NT_GNU_BUILD_ID`), usually 20 bytes.
@@ -463,6 +494,10 @@ impl<'a> ElfView<'a> {
     }
 }
 
+fn is_defined(symbol: &elf::Sym64<LittleEndian>) -> bool {
+    symbol.st_shndx.get(LittleEndian) != elf::SHN_UNDEF
+}
+
 fn find_note<'a>(mut notes: &'a [u8], owner: &[u8], kind: u32) -> Option<&'a [u8]> {
     loop {
         let name_size = u32_at(notes, 0)?;
@@ -471,7 +506,9 @@ fn find_note<'a>(mut notes: &'a [u8], owner: &[u8], kind: u32) -> Option<&'a [u8
         let name = slice_at(notes, 12, u64::from(name_size))?;
         let description_at = 12 + u64::from(name_size.checked_next_multiple_of(4)?);
         let description = slice_at(notes, description_at, u64::from(description_size))?;
-        if found_kind == kind && name.strip_suffix(b"\0").unwrap_or(name) == owner {
+        // Go counts the padding of its name as part of it.
+        let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+        if found_kind == kind && name.get(..end) == Some(owner) {
             return Some(description);
         }
         let next = description_at + u64::from(description_size.checked_next_multiple_of(4)?);

@@ -1,7 +1,7 @@
 //! One function of the pclntab.
 
 use super::offsets::{CuOffset, FileNameOffset, FuncdataOffset, NameOffset, PcOffset};
-use super::{Pclntab, pc_values};
+use super::{FunctionIds, Pclntab, pc_values};
 use crate::binary::bytes::{c_string_at, i32_at, tail_at, u8_at, u32_at};
 use crate::binary::{BinaryError, LinkAddress};
 
@@ -83,7 +83,13 @@ impl<'a> Function<'a> {
     /// Whether the compiler made it (method wrappers, `go` and `defer` wrappers, hash functions).
     #[must_use]
     pub fn is_wrapper(&self) -> bool {
-        self.function_id() == self.table.layout.dialect.ids.wrapper
+        self.special_ids().is_wrapper(self.function_id())
+    }
+
+    /// The ids of special functions in this program's Go release.
+    #[must_use]
+    pub fn special_ids(&self) -> FunctionIds {
+        self.table.layout.dialect.ids
     }
 
     /// The source place of the instruction at `pc`, which belongs to the innermost call inlined

@@ -34,11 +34,11 @@ pub(crate) struct Dialect {
 
 /// The numbers of the functions that tracebacks treat specially (`abi.FuncID`).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FunctionIds {
-    pub(crate) gopanic: u8,
-    pub(crate) panicwrap: u8,
-    pub(crate) sigpanic: u8,
-    pub(crate) wrapper: u8,
+pub struct FunctionIds {
+    gopanic: u8,
+    panicwrap: u8,
+    sigpanic: u8,
+    wrapper: u8,
 }
 
 /// `abi.FuncID` for each release from the one named on; read off `runtime/symtab.go` and, from
@@ -74,6 +74,20 @@ const FUNCTION_IDS: [(u16, FunctionIds); 3] = [
 ];
 
 impl FunctionIds {
+    /// Whether functions with this id were made by the compiler: method wrappers, `go` and `defer`
+    /// wrappers, hash and equality functions.
+    #[must_use]
+    pub fn is_wrapper(&self, id: u8) -> bool {
+        id == self.wrapper
+    }
+
+    /// Whether Go leaves a wrapper out of stacks when it called the function with this id: not when
+    /// it panicked instead of calling what it wraps (`runtime.elideWrapperCalling`).
+    #[must_use]
+    pub fn elides_wrapper_calling(&self, id: u8) -> bool {
+        ![self.gopanic, self.panicwrap, self.sigpanic].contains(&id)
+    }
+
     fn of(version: &GoVersion) -> Self {
         let known = FUNCTION_IDS
             .iter()

@@ -9,7 +9,7 @@ mod pc_values;
 
 pub use function::Function;
 pub use inline::InlinedFrame;
-pub use layout::PclntabLayout;
+pub use layout::{FunctionIds, PclntabLayout};
 
 use offsets::{FuncOffset, NameOffset, TextOffset};
 
