@@ -13,6 +13,7 @@
 //!
 //! [ld]: https://github.com/golang/go/blob/go1.27.4/src/cmd/link/internal/ld/dwarf.go
 
+mod budget;
 mod error;
 mod section;
 mod types;
@@ -73,9 +74,10 @@ pub fn struct_layouts(file_bytes: &[u8], wanted: &Wanted<'_>) -> Result<StructLa
     let abbrev = section(".debug_abbrev", ".zdebug_abbrev")?;
     let abbrev = section::read_whole(".debug_abbrev", &abbrev)?;
     let mut units = unit::Units::new(section::Stream::open(".debug_info", &info)?, &abbrev);
+    let mut budget = budget::Budget::new();
     // With hand-written assembly the linker makes several units named `runtime`; one has the types.
-    while let Some(unit) = units.next_named(b"runtime")? {
-        let found = types::collect(&unit, wanted)?;
+    while let Some(unit) = units.next_named(b"runtime", &mut budget)? {
+        let found = types::collect(&unit, wanted, &mut budget)?;
         if !found.is_empty() {
             return Ok(found);
         }

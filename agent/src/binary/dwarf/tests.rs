@@ -287,6 +287,26 @@ fn a_unit_that_reaches_past_the_section_is_refused() {
     }
 }
 
+#[test]
+fn attributes_without_bytes_do_not_make_work_without_end() {
+    // A base type of 6,000 attributes, each with its value in the abbreviation.
+    let mut abbrev = ABBREV[..ABBREV.len() - 1].to_vec();
+    abbrev.extend([7, 0x24, 0]);
+    (0..6_000).for_each(|_| abbrev.extend([0x3e, 0x21, 1]));
+    abbrev.extend([0, 0, 0]);
+    let mut info = Vec::new();
+    for _ in 0..3 {
+        let mut unit = UnitBytes::new(info.len(), 5, "runtime");
+        unit.bytes.extend([7; 10_000]);
+        info.extend(unit.finish());
+    }
+    let file = elf(&info, &abbrev, Storage::Compressed);
+    assert!(matches!(
+        struct_layouts(&file, WANTED),
+        Err(DwarfError::TooMuchWork)
+    ));
+}
+
 /// Bytes of `file` cut off or changed: an answer or an error, no panic.
 fn survives(file: &[u8]) {
     if let Ok(found) = struct_layouts(file, WANTED) {

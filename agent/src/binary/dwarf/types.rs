@@ -4,23 +4,26 @@ use std::collections::HashMap;
 
 use gimli::{Abbreviation, AttributeValue, EntriesRaw, constants as dw};
 
+use super::budget::Budget;
 use super::unit::{Slice, Unit};
 use super::{DwarfError, FieldLayout, StructLayout, StructLayouts, Wanted};
 
-/// Entries and attributes looked at in one file. @@
-const WORK_LIMIT: u64 = 150_000_000;
 /// Typedefs of typedefs that are followed. Go writes two.
 const TYPEDEF_LIMIT: usize = 16;
 
 /// The `wanted` structs this unit has.
-pub(super) fn collect(unit: &Unit<'_>, wanted: &Wanted<'_>) -> Result<StructLayouts, DwarfError> {
+pub(super) fn collect(
+    unit: &Unit<'_>,
+    wanted: &Wanted<'_>,
+    budget: &mut Budget,
+) -> Result<StructLayouts, DwarfError> {
     let names: HashMap<&[u8], (&str, &[&str])> = wanted
         .iter()
         .map(|(name, fields)| (name.as_bytes(), (*name, *fields)))
         .collect();
     let mut walk = Walk {
         unit,
-        work: 0,
+        budget,
         sizes: HashMap::new(),
     };
     let mut found = StructLayouts::new();
@@ -61,14 +64,14 @@ pub(super) fn collect(unit: &Unit<'_>, wanted: &Wanted<'_>) -> Result<StructLayo
     Ok(found)
 }
 
-struct Walk<'unit, 'data> {
+struct Walk<'unit, 'data, 'budget> {
     unit: &'unit Unit<'data>,
-    work: u64,
+    budget: &'budget mut Budget,
     /// Sizes of types by their offset in the unit.
     sizes: HashMap<usize, u32>,
 }
 
-impl<'unit> Walk<'unit, '_> {
+impl<'unit> Walk<'unit, '_, '_> {
     /// The next entry's offset in the unit and abbreviation; `None` ends a list of children.
     fn next_at(
         &mut self,
@@ -78,11 +81,8 @@ impl<'unit> Walk<'unit, '_> {
         let abbreviation = entries
             .read_abbreviation()
             .map_err(|source| self.decode(offset, source))?;
-        // Attributes may have no bytes of their own, so bytes alone do not bound the work.
-        self.work += 1 + abbreviation.map_or(0, |it| it.attributes().len() as u64);
-        if self.work > WORK_LIMIT {
-            return Err(DwarfError::TooMuchWork);
-        }
+        self.budget
+            .entry(abbreviation.map_or(0, |it| it.attributes().len()))?;
         Ok(abbreviation.map(|abbreviation| (offset, abbreviation)))
     }
 

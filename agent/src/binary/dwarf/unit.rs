@@ -8,6 +8,7 @@ use gimli::{
 };
 
 use super::DwarfError;
+use super::budget::Budget;
 use super::section::Stream;
 
 /// What a reader of the decompressed bytes is for gimli.
@@ -78,14 +79,20 @@ impl<'data, 'abbrev> Units<'data, 'abbrev> {
     }
 
     /// The next unit of Go code whose name, that is the package's import path, is `name`.
-    pub(super) fn next_named(&mut self, name: &[u8]) -> Result<Option<Unit<'data>>, DwarfError> {
+    pub(super) fn next_named(
+        &mut self,
+        name: &[u8],
+        budget: &mut Budget,
+    ) -> Result<Option<Unit<'data>>, DwarfError> {
         while self.info.remaining() > 0 {
             let start = self.info.position();
             let (length, format) = self.initial_length(start)?;
             let mut body = self.info.read_ahead(PREFIX, length)?;
             let header = Header::parse(&body, format, start)?;
             let rest = length - body.len() as u64;
-            if header.unit_type == dw::DW_UT_compile && self.is_named(&body, &header, name)? {
+            if header.unit_type == dw::DW_UT_compile
+                && self.is_named(&body, &header, name, budget)?
+            {
                 if length > UNIT_LIMIT {
                     return Err(DwarfError::TooLarge {
                         section: ".debug_info",
@@ -135,7 +142,13 @@ impl<'data, 'abbrev> Units<'data, 'abbrev> {
 
     /// Whether the unit's root entry says Go and `name`. What cannot be decoded is another
     /// compiler's business, and does not stop the search.
-    fn is_named(&mut self, body: &[u8], header: &Header, name: &[u8]) -> Result<bool, DwarfError> {
+    fn is_named(
+        &mut self,
+        body: &[u8],
+        header: &Header,
+        name: &[u8],
+        budget: &mut Budget,
+    ) -> Result<bool, DwarfError> {
         let Some(abbreviations) = self.table(header.abbrev_offset)? else {
             return Ok(false);
         };
@@ -149,6 +162,7 @@ impl<'data, 'abbrev> Units<'data, 'abbrev> {
         let Ok(Some(root)) = entries.read_abbreviation() else {
             return Ok(false);
         };
+        budget.entry(root.attributes().len())?;
         let (mut is_named, mut is_go) = (false, false);
         for spec in root.attributes() {
             // The prefix may end within the root entry, behind what matters.

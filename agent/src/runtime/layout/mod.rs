@@ -3,6 +3,23 @@
 //! The truth about a binary is its own DWARF. Most deployed binaries have none; for those there
 //! is a table, generated from binaries built with each release (`cargo xtask layouts`). A release
 //! that neither knows is refused: a guessed offset gives plausible nonsense.
+//!
+//! What changes a layout, found by comparing binaries on linux/amd64:
+//!
+//! - Not the patch release: 1.21.0, 1.22.0, 1.25.0, 1.26.0, 1.26.8 and 1.27.3 equal the last one
+//!   of their minor in every field listed. So the table has one column a minor.
+//! - Not PIE, cgo, external linking, `-race` or `-gcflags=-N`, nor DWARF 4 instead of 5, nor
+//!   `GOEXPERIMENT=runtimesecret` (1.22 and 1.27 compared, the last two on 1.27 only).
+//! - `GOEXPERIMENT=staticlockranking` makes every `runtime.mutex` larger and moves what follows
+//!   one, in `hchan`, `schedt`, `timers`, `semaRoot`, `mheap`, `mspan`, `pollDesc`, `p` and others.
+//!   `GOEXPERIMENT=nogreenteagc` (1.27) moves the end of `p`. `g`, `gobuf`, `stack` and `sudog` stay
+//!   as they are. A stripped binary of such a toolchain is told by the `X:` in its Go version only,
+//!   and [`Layouts::for_binary`] does not see that: its caller does.
+//! - The architecture moves nothing in `g`, `sudog`, `hchan` or `m`, only the ends of `p` and
+//!   `mheap` (saved vector registers, cache lines).
+//!
+//! `runtime.semtable` is an array of 251 anonymous structs, each a `semaRoot` padded to a cache
+//! line, which the runtime takes to be 64 bytes on amd64 and 128 on arm64.
 
 mod goroutine;
 mod table;
