@@ -5,6 +5,8 @@
 
 /// One running `gostray` and its events.
 pub mod agent;
+/// What `gostray-bench` measures.
+pub mod bench;
 /// What the programs count themselves, compared with what the agent says.
 pub mod counts;
 /// Building the Go programs in `tests/targets` with several releases and link modes.

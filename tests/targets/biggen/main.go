@@ -195,7 +195,7 @@ func writeMain(dir string, packages int) error {
 	}
 	fmt.Fprint(w, ")\n\n// calls reaches every function of every package.\nvar calls = []func() int{\n")
 	for p := 0; p < packages; p++ {
-		fmt.Fprintf(w, "\tfunc() int { return call(pkg%[1]03d.All, pkg%[1]03d.Assembly, &pkg%[1]03d.Node{}) },\n", p)
+		fmt.Fprintf(w, "\tfunc() int { return call(pkg%03[1]d.All, pkg%03[1]d.Assembly, &pkg%03[1]d.Node{}) },\n", p)
 	}
 	_, _ = w.WriteString(mainTail)
 	return w.Flush()

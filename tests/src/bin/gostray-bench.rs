@@ -1,0 +1,14 @@
+//! `gostray-bench probes|attach|idle`: the figures gostray promises, as ratios within one run.
+
+use anyhow::{Result, bail};
+use gostray_tests::bench;
+
+fn main() -> Result<()> {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    match name.as_str() {
+        "probes" => bench::probes::run(),
+        "attach" => bench::attach::run(),
+        "idle" => bench::idle::run(),
+        _ => bail!("usage: gostray-bench probes|attach|idle"),
+    }
+}

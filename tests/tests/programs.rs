@@ -1,0 +1,87 @@
+//! The programs the other tests rely on keep their promises, whatever builds them.
+
+use std::sync::Mutex;
+
+use anyhow::{Result, ensure};
+use gostray_tests::counts;
+use gostray_tests::go::{self, Mode, Toolchain};
+use gostray_tests::need;
+use gostray_tests::target::Target;
+
+fn check(toolchain: &Toolchain, mode: Mode) -> Result<()> {
+    let exe = go::build("counters", toolchain, mode)?;
+    let mut target = Target::start(&exe, &[], &[("GOMAXPROCS", "2")])?;
+    target.ask("short 20000")?;
+    target.ask("leak 1000")?;
+    let sites = counts::parse(&target.ask("counts")?)?;
+    let created: u64 = sites.iter().map(|s| s.created).sum();
+    ensure!((21_000..21_002).contains(&created), "{created} created");
+    let live: u64 = sites.iter().map(|s| s.live).sum();
+    ensure!(live == 1000, "{live} live");
+    // One more is the main goroutine: the runtime agrees with the counters.
+    ensure!(
+        target.ask("goroutines")? == "1001",
+        "the runtime counts other goroutines"
+    );
+    ensure!(
+        counts::own(&sites).len() == sites.len(),
+        "two sites on one line"
+    );
+    for site in &sites {
+        ensure!(
+            !site.file.is_empty() && site.line > 0 && !site.start.is_empty(),
+            "{site:?}"
+        );
+    }
+    ensure!(
+        sites.iter().any(|s| s.name == "iter.Pull") == (toolchain.minor() >= 23),
+        "iter.Pull"
+    );
+    ensure!(
+        sites.iter().any(|s| s.name == "callback from C") == (mode == Mode::Cgo),
+        "the C callback"
+    );
+    target.ask("release")?;
+    ensure!(
+        target.ask("goroutines")? == "201",
+        "release leaves the two kinds that nothing can end"
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the Go releases in GOSTRAY_GO_ROOTS, and minutes to build with them"]
+fn counters_count_right() {
+    let toolchains = go::toolchains().unwrap();
+    need!(
+        !toolchains.is_empty(),
+        "GOSTRAY_GO_ROOTS names no Go release"
+    );
+    let queue = Mutex::new(Vec::new());
+    for toolchain in toolchains {
+        queue
+            .lock()
+            .unwrap()
+            .extend(Mode::ALL.map(|mode| (toolchain.clone(), mode)));
+    }
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let Some((toolchain, mode)) = queue.lock().unwrap().pop() else {
+                        return;
+                    };
+                    if let Err(e) = check(&toolchain, mode) {
+                        failures
+                            .lock()
+                            .unwrap()
+                            .push(format!("{} {mode:?}: {e:#}", toolchain.version));
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
