@@ -17,6 +17,9 @@ use std::{
 /// Seconds for all fuzz targets together.
 const FUZZ_SECONDS: u64 = 60;
 
+/// The crate whose tests run the agent against real programs.
+const END_TO_END: [&str; 2] = ["-p", "gostray-tests"];
+
 /// What every test run shares.
 struct Setting<'a> {
     go: GoRoots,
@@ -56,11 +59,7 @@ pub(crate) fn run(quick: bool, filter: Option<&str>) -> Result<()> {
             fuzz_targets(&mut total);
         }
         shell::step("end-to-end tests");
-        total.add(setting.libtest(
-            &["-p", "gostray-tests"],
-            &["--lib", "--bins", "--tests"],
-            true,
-        )?);
+        total.add(setting.libtest(&END_TO_END, &["--lib", "--bins", "--tests"], true)?);
     }
     close(&total)
 }
@@ -134,7 +133,7 @@ impl Setting<'_> {
         if ignored && self.privileged {
             command.arg("--include-ignored");
         }
-        if packages.contains(&"gostray-tests") {
+        if packages == END_TO_END {
             // They measure and load the machine; one would be the other's noise.
             command.arg("--test-threads=1");
         }
