@@ -10,7 +10,7 @@ use super::bytes::{c_string_at, slice_at, tail_at, u32_at};
 use super::{BinaryError, FileOffset, LinkAddress};
 
 /// The instruction sets that gostray knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Architecture {
     /// amd64.
     X86_64,
