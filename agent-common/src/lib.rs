@@ -157,7 +157,10 @@ const _: () = {
 };
 
 #[cfg(feature = "user")]
-#[expect(unsafe_code, reason = "aya::Pod promises that any bytes are a valid value")]
+#[expect(
+    unsafe_code,
+    reason = "aya::Pod promises that any bytes are a valid value"
+)]
 mod user {
     use super::{Birth, Offsets, ParkKey, SiteChecks, SiteStats, StackSample};
 

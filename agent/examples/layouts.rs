@@ -11,8 +11,8 @@ use std::fmt::Write as _;
 use std::{env, fs};
 
 use anyhow::{Context as _, bail, ensure};
-use gostray::binary::dwarf::{StructLayout, StructLayouts, struct_layouts};
 use gostray::binary::Architecture;
+use gostray::binary::dwarf::{StructLayout, StructLayouts, struct_layouts};
 use gostray::runtime::layout::{Table, WANTED, minor_of};
 
 const HEADER: &str = "\

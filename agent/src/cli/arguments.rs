@@ -104,7 +104,9 @@ pub enum Sites {
 
 /// A number and its unit: `ms`, `s`, `m` or `h`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let help = || format!("`{text}` is no time; write a number and its unit, such as 500ms, 30s, 5m or 1h");
+    let help = || {
+        format!("`{text}` is no time; write a number and its unit, such as 500ms, 30s, 5m or 1h")
+    };
     let digits = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .ok_or_else(help)?;

@@ -23,19 +23,21 @@ impl Rule for Accumulation {
     }
 
     fn judge(&self, site: &Site) -> Judgement {
-        let mut judgement = Judgement::Fine;
-        for scale in 0..SCALES.len() {
+        let mut unfinished = false;
+        // The largest scale that sees it has the steadiest rate.
+        for scale in (0..SCALES.len()).rev() {
             let points: Vec<Point> = site.series.points(scale).copied().collect();
             if points.len() < POINTS {
-                // Larger scales have seen even less.
-                return Judgement::Recheck;
-            }
-            if let Some(finding) = judge_scale(&points, scale) {
-                // The largest scale that sees it has the steadiest rate.
-                judgement = Judgement::Leak(finding);
+                unfinished = true;
+            } else if let Some(finding) = judge_scale(&points, scale) {
+                return Judgement::Leak(finding);
             }
         }
-        judgement
+        if unfinished {
+            Judgement::Recheck
+        } else {
+            Judgement::Fine
+        }
     }
 }
 
@@ -68,9 +70,7 @@ fn judge_scale(points: &[Point], scale: usize) -> Option<Finding> {
                 watched.as_secs_f64(),
                 points.len() - 1,
             ),
-            format!(
-                "the creation rate did not rise meanwhile: {early:.1} then {late:.1} a second",
-            ),
+            format!("the creation rate did not rise meanwhile: {early:.1} then {late:.1} a second",),
         ],
     })
 }
@@ -113,6 +113,26 @@ mod tests {
         let finding = judge_scale(&leak, 0).expect("a leak");
         assert_eq!(finding.verdict, Verdict::Likely);
         assert!((finding.growth_per_minute - 60.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_smallest_scale_alone_finds_a_fast_leak() {
+        let mut site = Site {
+            pc: crate::binary::RuntimeAddress(0),
+            start: None,
+            counts: crate::track::Counts::from(&gostray_common::SiteStats::EMPTY),
+            lifetimes: crate::track::Lifetimes::new([0; gostray_common::LIFETIME_BUCKETS], 0),
+            oldest: None,
+            oldest_gs: Vec::new(),
+            series: crate::track::Series::default(),
+        };
+        for second in 0..16 {
+            assert_eq!(Accumulation.judge(&site), Judgement::Recheck);
+            let lost = 100 * second;
+            site.series
+                .push(Duration::from_secs(second), lost, [lost; SCALES.len()]);
+        }
+        assert!(matches!(Accumulation.judge(&site), Judgement::Leak(_)));
     }
 
     #[test]

@@ -1,10 +1,7 @@
 //! What becomes of a verdict: it is reported once, again when it has grown a lot, and closed when
 //! it stops.
 
-use std::{
-    collections::HashMap,
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use super::{Finding, Judgement};
 use crate::{binary::RuntimeAddress, track::Site};
@@ -77,7 +74,10 @@ impl Incidents {
         }
         let quiet = at.saturating_sub(incident.peak.1);
         let evidence = if live <= incident.peak.0 / 2 {
-            format!("{live} goroutines are alive, of {} at the peak", incident.peak.0)
+            format!(
+                "{live} goroutines are alive, of {} at the peak",
+                incident.peak.0
+            )
         } else if quiet > QUIET.max(incident.watched * 2) {
             format!("no growth for {:.0} s", quiet.as_secs_f64())
         } else {

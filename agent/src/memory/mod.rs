@@ -8,5 +8,5 @@ mod mapped_file;
 mod reader;
 
 pub use live::LiveMemory;
-pub use reader::{BytesMemory, MemoryError, MemoryReader};
 pub use mapped_file::{FileChanged, FileIdentity, MappedFile};
+pub use reader::{BytesMemory, MemoryError, MemoryReader};

@@ -44,7 +44,11 @@ pub(super) fn for_each<K: Pod, V: Pod>(
     loop {
         let mut next = 0_u32;
         let mut attr = BatchAttr {
-            in_batch: if first { 0 } else { (&raw const position) as u64 },
+            in_batch: if first {
+                0
+            } else {
+                (&raw const position) as u64
+            },
             out_batch: (&raw mut next) as u64,
             keys: keys.as_mut_ptr() as u64,
             values: values.as_mut_ptr() as u64,

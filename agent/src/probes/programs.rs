@@ -131,7 +131,11 @@ impl Probes {
     ) -> Result<(), ProbeError> {
         for probe in &plan.probes {
             // Also brings the page in, which the kernel would otherwise fault on.
-            check_code(memory, bias.to_runtime(probe.site.address), &probe.site.bytes)?;
+            check_code(
+                memory,
+                bias.to_runtime(probe.site.address),
+                &probe.site.bytes,
+            )?;
         }
         for probe in &plan.probes {
             let point = AttachPoint {
@@ -174,12 +178,10 @@ impl Probes {
         let (done, all_done) = mpsc::channel::<()>();
         for attachment in self.attachments.drain(..) {
             let done = done.clone();
-            let spawned = thread::Builder::new()
-                .name("detach".into())
-                .spawn(move || {
-                    drop(attachment);
-                    drop(done);
-                });
+            let spawned = thread::Builder::new().name("detach".into()).spawn(move || {
+                drop(attachment);
+                drop(done);
+            });
             // Without threads the attachment was dropped here, with the closure.
             drop(spawned);
         }
@@ -278,7 +280,9 @@ fn denied(error: &std::io::Error) -> bool {
 
 fn refused(program: &'static str, error: &ProgramError) -> ProbeError {
     match error {
-        ProgramError::LoadError { io_error, .. } if io_error.raw_os_error() == Some(libc::EPERM) => {
+        ProgramError::LoadError { io_error, .. }
+            if io_error.raw_os_error() == Some(libc::EPERM) =>
+        {
             ProbeError::Denied {
                 what: "loading an eBPF program",
             }
@@ -298,10 +302,7 @@ fn refused(program: &'static str, error: &ProgramError) -> ProbeError {
 fn load_error(error: &EbpfError) -> ProbeError {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(current) = cause {
-        if current
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(denied)
-        {
+        if current.downcast_ref::<std::io::Error>().is_some_and(denied) {
             return ProbeError::Denied {
                 what: "creating an eBPF map",
             };

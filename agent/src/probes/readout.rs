@@ -44,9 +44,12 @@ impl Probes {
     /// The kernel's, which is not expected.
     pub fn read(&self) -> Result<Readout, ProbeError> {
         let mut readout = Readout::default();
-        batch::for_each(Self::map_fd(&self.sites), |site: &u64, stats: &SiteStats| {
-            readout.sites.push((*site, *stats));
-        })
+        batch::for_each(
+            Self::map_fd(&self.sites),
+            |site: &u64, stats: &SiteStats| {
+                readout.sites.push((*site, *stats));
+            },
+        )
         .map_err(|source| unreadable("SITES", source))?;
         batch::for_each(Self::map_fd(&self.parks), |key: &ParkKey, count: &u64| {
             readout.parks.push((*key, *count));
@@ -112,9 +115,8 @@ fn sample(bytes: &[u8]) -> Option<StackSample> {
         depth: u64::from_ne_bytes(depth),
         return_pcs: [0; gostray_common::STACK_DEPTH],
     };
-    let fits = rest.is_empty()
-        && pcs.len() == sample.return_pcs.len()
-        && sample.depth <= pcs.len() as u64;
+    let fits =
+        rest.is_empty() && pcs.len() == sample.return_pcs.len() && sample.depth <= pcs.len() as u64;
     for (pc, bytes) in sample.return_pcs.iter_mut().zip(pcs) {
         *pc = u64::from_ne_bytes(*bytes);
     }

@@ -8,7 +8,7 @@ mod time;
 
 pub use json::JsonLines;
 pub use model::{
-    Attached, Detached, DetachReason, Event, EventKind, Leak, Lifetime, Overhead, Parks, Place,
+    Attached, DetachReason, Detached, Event, EventKind, Leak, Lifetime, Overhead, Parks, Place,
     ProcessInfo, Resolved, SiteCounts, SiteName, Status, Unknown,
 };
 pub use text::Text;

@@ -85,8 +85,8 @@ pub struct Attached {
 /// What watching costs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Overhead {
-    /// CPU time of the agent, in cores.
-    pub agent_cpu_ratio: f64,
+    /// CPU time of the agent, in cores; null in the first second.
+    pub agent_cpu_ratio: Option<f64>,
     /// CPU time of the probes in the target, in cores.
     pub target_cpu_ratio: Option<f64>,
     /// The budget, in cores.

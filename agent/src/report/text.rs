@@ -10,6 +10,9 @@ use super::{
 /// Rows of the table.
 const ROWS: usize = 10;
 
+/// Unknown fields of a leak that are worth a line.
+const ABOUT_THE_TARGET: [&str; 4] = ["wait_reason", "blocked_at", "stack", "created_by"];
+
 /// Writes text; with colours if asked.
 #[derive(Debug)]
 pub struct Text<W> {
@@ -77,18 +80,19 @@ impl<W: Write> Text<W> {
     fn status(&mut self, time: &str, status: &Status) -> io::Result<()> {
         let Style { bold, dim, off, .. } = self.style;
         let (live, created, exited) = status.sites.iter().fold((0, 0, 0), |sum, site| {
-            (
-                sum.0 + site.live,
-                sum.1 + site.created,
-                sum.2 + site.exited,
-            )
+            (sum.0 + site.live, sum.1 + site.created, sum.2 + site.exited)
         });
         writeln!(
             self.output,
-            "\n{dim}{}{off} {live} alive of {created} created, {exited} ended; agent {:.2} % of a \
-             core{}",
+            "\n{dim}{}{off} {live} alive of {created} created, {exited} ended{}{}",
             clock(time),
-            status.overhead.agent_cpu_ratio * 100.0,
+            status
+                .overhead
+                .agent_cpu_ratio
+                .map_or(String::new(), |cores| format!(
+                    "; agent {:.2} % of a core",
+                    cores * 100.0
+                )),
             coverage(status.coverage),
         )?;
         for (what, count) in status.drops.iter().filter(|(_, count)| **count > 0) {
@@ -166,7 +170,12 @@ impl<W: Write> Text<W> {
         }
         self.stack("parked at", leak.stack.as_deref())?;
         self.stack("created by", leak.created_by.as_deref())?;
-        for (field, reason) in &leak.unknown {
+        // What no target could tell yet is for programs to know, not for people to read each time.
+        for (field, reason) in leak
+            .unknown
+            .iter()
+            .filter(|(field, _)| ABOUT_THE_TARGET.contains(field))
+        {
             writeln!(self.output, "  {dim}{field} unknown: {reason}{off}")?;
         }
         Ok(())

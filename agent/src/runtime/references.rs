@@ -33,7 +33,10 @@ fn x86_64(entry: LinkAddress, code: &[u8]) -> Vec<LinkAddress> {
 fn aarch64(entry: LinkAddress, code: &[u8]) -> Vec<LinkAddress> {
     const PAGE: u64 = 4096;
     let (words, _) = code.as_chunks::<4>();
-    let words: Vec<u32> = words.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+    let words: Vec<u32> = words
+        .iter()
+        .map(|bytes| u32::from_le_bytes(*bytes))
+        .collect();
     (0_u64..)
         .zip(words.windows(2))
         .filter_map(|(n, pair)| {

@@ -137,7 +137,14 @@ mod tests {
 
     #[test]
     fn reads_a_table() {
-        let names = ["", "IO wait", "chan receive", "chan send", "select", "sleep"];
+        let names = [
+            "",
+            "IO wait",
+            "chan receive",
+            "chan send",
+            "select",
+            "sleep",
+        ];
         let read = WaitReasons::read(&table(&names), RuntimeAddress(0x1000)).expect("a table");
         assert_eq!(read.name(2), Some("chan receive"));
         assert_eq!(read.name(0), None);

@@ -7,11 +7,15 @@ use nix::sys::{
     time::TimeValLike as _,
 };
 
-/// Measures from call to call.
+/// Shorter stretches say nothing: the clock behind the figure has ticks, and the start is work.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Measures from one call to a later one, at least a second apart.
 #[derive(Debug)]
 pub(super) struct OwnCpu {
     at: Instant,
     used: Duration,
+    cores: Option<f64>,
 }
 
 impl OwnCpu {
@@ -19,16 +23,23 @@ impl OwnCpu {
         Self {
             at: now,
             used: used(),
+            cores: None,
         }
     }
 
-    /// Cores used on average since the last call.
-    pub(super) fn since_last(&mut self, now: Instant) -> f64 {
-        let used = used();
-        let spent = used.saturating_sub(self.used).as_secs_f64();
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        *self = Self { at: now, used };
-        if passed > 0.0 { spent / passed } else { 0.0 }
+    /// Cores used on average over the last stretch; `None` before there has been one.
+    pub(super) fn cores(&mut self, now: Instant) -> Option<f64> {
+        let passed = now.saturating_duration_since(self.at);
+        if passed >= SHORTEST {
+            let used = used();
+            let spent = used.saturating_sub(self.used).as_secs_f64();
+            *self = Self {
+                at: now,
+                used,
+                cores: Some(spent / passed.as_secs_f64()),
+            };
+        }
+        self.cores
     }
 }
 

@@ -72,7 +72,10 @@ pub(super) fn gather(
     let stack = names.stack(&typical.stack);
     evidence.blocked_at = stack.iter().find(|place| is_own_code(place)).cloned();
     evidence.stack = Some(stack);
-    let bytes: u64 = goroutines.iter().map(|goroutine| goroutine.stack_bytes).sum();
+    let bytes: u64 = goroutines
+        .iter()
+        .map(|goroutine| goroutine.stack_bytes)
+        .sum();
     evidence.stack_bytes = Some(bytes / goroutines.len() as u64 * site.counts.live);
     evidence.goids = goroutines.iter().map(|g| g.goid).take(GOIDS).collect();
     evidence

@@ -49,7 +49,9 @@ pub enum SessionError {
         pid: i32,
     },
     /// It became another program while it was looked at.
-    #[error("process {pid} became another program (execve) while it was being attached to; nothing is left behind, try again")]
+    #[error(
+        "process {pid} became another program (execve) while it was being attached to; nothing is left behind, try again"
+    )]
     Replaced {
         /// Its pid.
         pid: i32,
@@ -142,9 +144,11 @@ impl Inspected {
             kinds.push(ProbeKind::Park);
         }
         let plan = Plan::new(&binary, &kinds, options.choice)?;
-        let code = plan.probe(ProbeKind::Creation).ok_or(ProbeError::NotInFile {
-            probe: ProbeKind::Creation.name(),
-        })?;
+        let code = plan
+            .probe(ProbeKind::Creation)
+            .ok_or(ProbeError::NotInFile {
+                probe: ProbeKind::Creation.name(),
+            })?;
         let bias = target::load_bias(&process, code.offset, code.site.address)?;
         let lifetime = Lifetime::watch(&process, bias.to_runtime(code.site.address))?;
         let wait_reasons = WaitReasons::find(&binary, &LiveMemory::new(pid), bias);

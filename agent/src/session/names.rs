@@ -64,12 +64,7 @@ impl Names {
 }
 
 /// The innermost call active at `pc`.
-fn innermost(
-    symbolizer: &Symbolizer,
-    bias: LoadBias,
-    pc: RuntimeAddress,
-    kind: PcKind,
-) -> Place {
+fn innermost(symbolizer: &Symbolizer, bias: LoadBias, pc: RuntimeAddress, kind: PcKind) -> Place {
     match symbolizer.frames(bias.to_link(pc), kind) {
         Symbolized::Known(frames) => frames.into_iter().next().map(place),
         Symbolized::Unknown(_) => None,
@@ -125,6 +120,9 @@ pub(super) fn is_system(function: &str) -> bool {
     function.starts_with("runtime.")
         && !matches!(
             function,
-            "runtime.main" | "runtime.handleAsyncEvent" | "runtime.runfinq" | "runtime.runFinalizers"
+            "runtime.main"
+                | "runtime.handleAsyncEvent"
+                | "runtime.runfinq"
+                | "runtime.runFinalizers"
         )
 }

@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct Inputs<'a> {
     pub(super) mode: &'static str,
     pub(super) probes: usize,
-    pub(super) agent_cpu_ratio: f64,
+    pub(super) agent_cpu_ratio: Option<f64>,
     pub(super) tracker: &'a Tracker,
     pub(super) readout: &'a Readout,
     pub(super) incidents: &'a Incidents,
@@ -40,13 +40,7 @@ pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
             target_cpu_ratio: None,
             budget_ratio: None,
             probe_hits: hits(inputs.readout),
-            unknown: Unknown::from([
-                (
-                    "target_cpu_ratio",
-                    "what a hit costs on this machine has not been measured".into(),
-                ),
-                ("budget_ratio", "there is no budget yet".into()),
-            ]),
+            unknown: unknown_overhead(inputs),
         },
         goroutines: None,
         sites,
@@ -59,10 +53,25 @@ pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
     }
 }
 
+fn unknown_overhead(inputs: &Inputs<'_>) -> Unknown {
+    let mut unknown = Unknown::from([
+        (
+            "target_cpu_ratio",
+            "what a hit costs on this machine has not been measured".into(),
+        ),
+        ("budget_ratio", "there is no budget yet".into()),
+    ]);
+    if inputs.agent_cpu_ratio.is_none() {
+        unknown.insert("agent_cpu_ratio", "measured for less than a second".into());
+    }
+    unknown
+}
+
 fn site_counts(site: &Site, inputs: &Inputs<'_>, names: &mut Names) -> SiteCounts {
     let name = names.site(site.pc, site.start).clone();
+    let system = names::is_system(&name.start.function);
     SiteCounts {
-        system: names::is_system(&name.start.function),
+        system,
         site: name,
         live: site.counts.live,
         created: site.counts.created,
@@ -76,15 +85,15 @@ fn site_counts(site: &Site, inputs: &Inputs<'_>, names: &mut Names) -> SiteCount
         lifetime_seconds: lifetime(site),
         oldest_seconds: site.oldest.map(|age| age.as_secs_f64()),
         parks: inputs.park.then(|| parks(site, inputs)),
-        growing: inputs.incidents.is_open(site.pc) || grows(site),
+        growing: !system && (inputs.incidents.is_open(site.pc) || grows(site)),
     }
 }
 
-/// Whether the site's survivors rose over the last windows.
+/// Whether the site's survivors rose noticeably over the last windows.
 fn grows(site: &Site) -> bool {
     let mut points = site.series.points(0);
     match (points.len(), points.next(), points.next_back()) {
-        (3.., Some(first), Some(last)) => last.survivors > first.survivors,
+        (3.., Some(first), Some(last)) => last.survivors >= first.survivors + 2,
         _ => false,
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     binary::RuntimeAddress,
     detect::{Accumulation, Change, Finding, Incidents, Rule},
     memory::LiveMemory,
-    probes::{Births, Mechanism as _, PerfUprobes, ProbeError, Probes, Readout},
+    probes::{Births, Mechanism as _, PerfUprobes, Probes, Readout},
     report::{
         Attached, DetachReason, Detached, Event, EventKind, Leak, Resolved, Unknown, timestamp,
     },
@@ -170,7 +170,7 @@ impl Session {
             &Inputs {
                 mode: self.mode(),
                 probes: self.probes.attached(),
-                agent_cpu_ratio: self.cpu.since_last(Instant::now()),
+                agent_cpu_ratio: self.cpu.cores(Instant::now()),
                 tracker: &self.tracker,
                 readout: &readout,
                 incidents: &self.incidents,
@@ -266,12 +266,18 @@ impl Session {
             .filter(|stack| !stack.is_empty());
         let mut unknown = Unknown::from([
             ("pattern", "patterns are not recognised yet".into()),
-            ("advice", "there is advice only for recognised patterns".into()),
+            (
+                "advice",
+                "there is advice only for recognised patterns".into(),
+            ),
             ("retained_bytes", "the heap is not looked at yet".into()),
         ]);
         unknown.append(&mut seen.unknown);
         if created_by.is_none() {
-            unknown.insert("created_by", "no creation stack of this site was taken".into());
+            unknown.insert(
+                "created_by",
+                "no creation stack of this site was taken".into(),
+            );
         }
         Leak {
             verdict: finding.verdict,
@@ -322,7 +328,11 @@ fn living(births: &Births, now_ns: u64) -> Living {
         .map_or(0, |(_, at_ns)| now_ns.saturating_sub(*at_ns));
     Living {
         oldest: Duration::from_nanos(oldest),
-        oldest_gs: births.oldest.iter().map(|(g, _)| RuntimeAddress(*g)).collect(),
+        oldest_gs: births
+            .oldest
+            .iter()
+            .map(|(g, _)| RuntimeAddress(*g))
+            .collect(),
         survivors,
     }
 }
@@ -334,10 +344,4 @@ fn monotonic_ns() -> u64 {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-impl From<ProbeError> for Box<SessionError> {
-    fn from(error: ProbeError) -> Self {
-        Self::new(error.into())
-    }
 }

@@ -33,14 +33,8 @@ pub struct Series {
 
 impl Series {
     /// Adds what was seen at `at`; `survivors` has a count for each scale. Each scale keeps the
-    /// point if a window has passed since its last. Returns the scales that did.
-    pub fn push(
-        &mut self,
-        at: Duration,
-        created: u64,
-        survivors: [u64; SCALES.len()],
-    ) -> [bool; SCALES.len()] {
-        let mut grown = [false; SCALES.len()];
+    /// point if a window has passed since its last.
+    pub fn push(&mut self, at: Duration, created: u64, survivors: [u64; SCALES.len()]) {
         for (scale, points) in self.scales.iter_mut().enumerate() {
             // A tenth of a window early is in time: what drives this has its own ticks.
             let due = SCALES[scale] * 9 / 10;
@@ -55,13 +49,14 @@ impl Series {
                 created,
                 survivors: survivors[scale],
             });
-            grown[scale] = true;
         }
-        grown
     }
 
     /// The points at one of [`SCALES`], oldest first, at most [`POINTS`].
-    pub fn points(&self, scale: usize) -> impl DoubleEndedIterator<Item = &Point> + ExactSizeIterator {
+    pub fn points(
+        &self,
+        scale: usize,
+    ) -> impl DoubleEndedIterator<Item = &Point> + ExactSizeIterator {
         self.scales[scale].iter()
     }
 }
@@ -76,7 +71,12 @@ mod tests {
         for second in 0..61 {
             series.push(Duration::from_secs(second), second, [second; SCALES.len()]);
         }
-        let at = |scale| series.points(scale).map(|p| p.at.as_secs()).collect::<Vec<_>>();
+        let at = |scale| {
+            series
+                .points(scale)
+                .map(|p| p.at.as_secs())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(at(0), [45, 48, 51, 54, 57, 60]);
         assert_eq!(at(1), [0, 11, 22, 33, 44, 55]);
         assert_eq!(at(2), [0, 54]);

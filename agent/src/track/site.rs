@@ -59,8 +59,6 @@ pub struct Site {
     pub oldest_gs: Vec<RuntimeAddress>,
     /// Its recent past.
     pub series: Series,
-    /// Which scales have a new point since the observation before.
-    pub fresh: [bool; SCALES.len()],
 }
 
 /// What is known of the living goroutines of a site at one moment.
@@ -105,7 +103,6 @@ impl Tracker {
                 oldest: None,
                 oldest_gs: Vec::new(),
                 series: Series::default(),
-                fresh: [false; SCALES.len()],
             });
             site.counts = counts;
             site.lifetimes = lifetimes;
@@ -113,7 +110,7 @@ impl Tracker {
             let living = living.unwrap_or_default();
             site.oldest = (!living.oldest_gs.is_empty()).then_some(living.oldest);
             site.oldest_gs = living.oldest_gs;
-            site.fresh = site.series.push(at, counts.created, living.survivors);
+            site.series.push(at, counts.created, living.survivors);
         }
     }
 
@@ -125,12 +122,6 @@ impl Tracker {
                 site.lifetimes = Lifetimes::new(stats.lifetimes, stats.lifetime_max_ns);
             }
         }
-    }
-
-    /// Whether the site at `pc` has been observed.
-    #[must_use]
-    pub fn knows(&self, pc: u64) -> bool {
-        self.sites.contains_key(&pc)
     }
 
     /// All sites, by address.

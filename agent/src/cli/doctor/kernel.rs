@@ -64,7 +64,11 @@ fn jit() -> Check {
             "sysctl net.core.bpf_jit_enable=1",
         ),
         Some(_) => Check::ok(AREA, "eBPF JIT", "on"),
-        None => Check::ok(AREA, "eBPF JIT", "no switch: always on, or not visible from here"),
+        None => Check::ok(
+            AREA,
+            "eBPF JIT",
+            "no switch: always on, or not visible from here",
+        ),
     }
 }
 

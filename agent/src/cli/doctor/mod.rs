@@ -103,8 +103,16 @@ fn text(output: &mut impl Write, checks: &[Check], colours: bool) -> io::Result<
             Outcome::Warn => ("warn", "\x1b[33m"),
             Outcome::Fail => ("FAIL", "\x1b[1;31m"),
         };
-        let (on, off) = if colours { (colour, "\x1b[0m") } else { ("", "") };
-        writeln!(output, "  {on}{mark}{off} {:<16} {}", check.name, check.detail)?;
+        let (on, off) = if colours {
+            (colour, "\x1b[0m")
+        } else {
+            ("", "")
+        };
+        writeln!(
+            output,
+            "  {on}{mark}{off} {:<16} {}",
+            check.name, check.detail
+        )?;
         if let Some(mend) = &check.mend {
             writeln!(output, "       {:<16} -> {mend}", "")?;
         }

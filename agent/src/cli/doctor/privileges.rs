@@ -53,7 +53,11 @@ fn capabilities(effective: u64) -> Vec<Check> {
 
 fn object() -> Check {
     match object_bytes() {
-        Ok(bytes) => Check::ok(AREA, "eBPF object", format!("{} bytes, built in", bytes.len())),
+        Ok(bytes) => Check::ok(
+            AREA,
+            "eBPF object",
+            format!("{} bytes, built in", bytes.len()),
+        ),
         Err(error @ ProbeError::NoObject) => Check::fail(
             AREA,
             "eBPF object",

@@ -28,7 +28,11 @@ pub(super) fn checks(pid: i32) -> Vec<Check> {
     };
     let info = inspected.info();
     let mut checks = vec![
-        Check::ok(AREA, "program", format!("{} ({})", info.exe, info.go_version)),
+        Check::ok(
+            AREA,
+            "program",
+            format!("{} ({})", info.exe, info.go_version),
+        ),
         Check::ok(
             AREA,
             "module",

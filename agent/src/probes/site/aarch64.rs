@@ -94,7 +94,9 @@ fn jumps_into(from: usize, word: u32, at: usize) -> bool {
     } else {
         return false;
     };
-    let target = i64::try_from(from).unwrap_or(i64::MAX).saturating_add(i64::from(words) * 4);
+    let target = i64::try_from(from)
+        .unwrap_or(i64::MAX)
+        .saturating_add(i64::from(words) * 4);
     target > 0 && target <= i64::try_from(at).unwrap_or(i64::MAX)
 }
 

@@ -143,7 +143,10 @@ impl Code<'_> {
     fn site(&self, offset: usize, length: usize, at_stack_check: bool) -> Option<Site> {
         Some(Site {
             address: self.entry.checked_add(offset as u64)?,
-            bytes: self.bytes.get(offset..offset.checked_add(length)?)?.to_vec(),
+            bytes: self
+                .bytes
+                .get(offset..offset.checked_add(length)?)?
+                .to_vec(),
             at_stack_check,
         })
     }

@@ -68,7 +68,10 @@ fn offset(code: &Code<'_>, instruction: &Instruction) -> usize {
 /// `branch_setup_xol_ops` and `push_setup_xol_ops` in `arch/x86/kernel/uprobes.c`.
 fn is_emulated(code: &Code<'_>, instruction: &Instruction) -> bool {
     let start = offset(code, instruction);
-    let Some(bytes) = code.bytes.get(start..start.saturating_add(instruction.len())) else {
+    let Some(bytes) = code
+        .bytes
+        .get(start..start.saturating_add(instruction.len()))
+    else {
         return false;
     };
     matches!(

@@ -80,7 +80,11 @@ impl<'text> Table<'text> {
     /// # Errors
     ///
     /// [`TableError::Line`] for the first line that is damaged.
-    pub fn layouts(&self, minor: u32, arch: Architecture) -> Result<Option<StructLayouts>, TableError> {
+    pub fn layouts(
+        &self,
+        minor: u32,
+        arch: Architecture,
+    ) -> Result<Option<StructLayouts>, TableError> {
         if self.releases.iter().all(|release| release.minor != minor) {
             return Ok(None);
         }
