@@ -67,7 +67,7 @@ fn no_such_process() {
     need!(skip::is_root(), "needs root");
     let mut child = Command::new("true").spawn().unwrap();
     child.wait().unwrap();
-    refused(child.id(), &[&child.id().to_string(), "no such process"]);
+    refused(child.id(), &[&child.id().to_string(), "no process has pid"]);
 }
 
 #[test]
