@@ -91,10 +91,20 @@ pub struct Tracker {
 impl Tracker {
     /// Takes in what was observed at `at`, counted from when the tracker began.
     pub fn observe(&mut self, at: Duration, mut observation: Observation) {
-        for (pc, stats) in &observation.stats {
+        self.refresh(&observation.stats);
+        for site in self.sites.values_mut() {
+            let living = observation.living.remove(&site.pc.0).unwrap_or_default();
+            site.oldest = (!living.oldest_gs.is_empty()).then_some(living.oldest);
+            site.oldest_gs = living.oldest_gs;
+            site.series.push(at, site.counts.created, living.survivors);
+        }
+    }
+
+    /// Takes in newer counts alone, between two observations.
+    pub fn refresh(&mut self, stats: &[(u64, SiteStats)]) {
+        for (pc, stats) in stats {
             let counts = Counts::from(stats);
             let lifetimes = Lifetimes::new(stats.lifetimes, stats.lifetime_max_ns);
-            let living = observation.living.remove(pc);
             let site = self.sites.entry(*pc).or_insert_with(|| Site {
                 pc: RuntimeAddress(*pc),
                 start: None,
@@ -107,20 +117,6 @@ impl Tracker {
             site.counts = counts;
             site.lifetimes = lifetimes;
             site.start = (stats.start_pc != 0).then_some(RuntimeAddress(stats.start_pc));
-            let living = living.unwrap_or_default();
-            site.oldest = (!living.oldest_gs.is_empty()).then_some(living.oldest);
-            site.oldest_gs = living.oldest_gs;
-            site.series.push(at, counts.created, living.survivors);
-        }
-    }
-
-    /// Takes in newer counts of sites that are known; nothing else is looked at.
-    pub fn refresh(&mut self, stats: &[(u64, SiteStats)]) {
-        for (pc, stats) in stats {
-            if let Some(site) = self.sites.get_mut(pc) {
-                site.counts = Counts::from(stats);
-                site.lifetimes = Lifetimes::new(stats.lifetimes, stats.lifetime_max_ns);
-            }
         }
     }
 
