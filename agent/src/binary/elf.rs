@@ -507,7 +507,10 @@ fn find_note<'a>(mut notes: &'a [u8], owner: &[u8], kind: u32) -> Option<&'a [u8
         let description_at = 12 + u64::from(name_size.checked_next_multiple_of(4)?);
         let description = slice_at(notes, description_at, u64::from(description_size))?;
         // Go counts the padding of its name as part of it.
-        let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+        let end = name
+            .iter()
+            .position(|&byte| byte == 0)
+            .unwrap_or(name.len());
         if found_kind == kind && name.get(..end) == Some(owner) {
             return Some(description);
         }
