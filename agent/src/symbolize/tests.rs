@@ -68,6 +68,10 @@ fn go_roots(test: &str) -> Vec<PathBuf> {
 }
 
 fn build(root: &Path, mode: Mode, to: &Path) -> PathBuf {
+    build_for(root, mode, "amd64", to)
+}
+
+fn build_for(root: &Path, mode: Mode, architecture: &str, to: &Path) -> PathBuf {
     let path = to.join(mode.name);
     let output = Command::new(root.join("bin/go"))
         .arg("build")
@@ -80,6 +84,7 @@ fn build(root: &Path, mode: Mode, to: &Path) -> PathBuf {
         .env("GOTOOLCHAIN", "local")
         .env("GOFLAGS", "-buildvcs=false")
         .env("GOWORK", "off")
+        .env("GOARCH", architecture)
         .env("CGO_ENABLED", if mode.cgo { "1" } else { "0" })
         .output()
         .unwrap();
@@ -397,6 +402,50 @@ fn binary_search_finds_what_a_linear_one_finds() {
                 "{} {name}",
                 build.what
             );
+        }
+    }
+}
+
+/// Nobody runs it here, so this checks against the source instead.
+#[test]
+fn arm64_programs_are_read() {
+    let Some(root) = go_roots("arm64_programs_are_read").pop() else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    for mode in [MODES[1], MODES[2]] {
+        let path = build_for(&root, mode, "arm64", directory.path());
+        let binary = Arc::new(GoBinary::open(&path).unwrap());
+        assert_eq!(binary.architecture(), Architecture::Aarch64);
+        let symbolizer = Symbolizer::new(Arc::clone(&binary));
+        let table = binary.pclntab();
+        let main = table.function_named("main.main").unwrap();
+        let source = std::fs::read_to_string(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/symbols/main.go"),
+        );
+        let line = source
+            .unwrap()
+            .lines()
+            .position(|line| line == "func main() {")
+            .unwrap();
+        let Symbolized::Known(frames) = symbolizer.frames(main.entry(), PcKind::Exact) else {
+            panic!("main.main is unknown")
+        };
+        assert!(
+            frames[0].file.as_ref().unwrap().ends_with("/main.go"),
+            "{frames:?}"
+        );
+        assert_eq!(frames[0].line, Some(u32::try_from(line).unwrap() + 1));
+        for (starter, started) in [
+            ("main.startWorker.gowrap1", "main.worker"),
+            ("main.startInlined.gowrap1", "main.small"),
+            ("main.startMethod.gowrap1", "main.(*thing).pointer"),
+        ] {
+            let wrapper = table.function_named(starter).unwrap();
+            let found = symbolizer.started_function(wrapper.entry()).unwrap();
+            assert_eq!(found.function, started);
+            let code = binary.function_code(&wrapper).unwrap();
+            assert!(!code.is_empty() && code.len().is_multiple_of(4));
         }
     }
 }
