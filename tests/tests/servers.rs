@@ -58,10 +58,9 @@ fn watch(server: &Server, load: Load) -> Result<()> {
         let status = agent.wait_for("status", |_| load.done() > before)?;
         // Unknown is a value with a reason, never a zero.
         match status["goroutines"].as_u64() {
-            Some(goroutines) => anyhow::ensure!(
-                (3..5000).contains(&goroutines),
-                "{goroutines} goroutines"
-            ),
+            Some(goroutines) => {
+                anyhow::ensure!((3..5000).contains(&goroutines), "{goroutines} goroutines")
+            }
             None => anyhow::ensure!(
                 status["unknown"]["goroutines"].is_string(),
                 "no goroutines, and no reason: {status}"

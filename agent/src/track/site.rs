@@ -96,8 +96,7 @@ impl Tracker {
             let living = observation.living.remove(pc).unwrap_or_default();
             site.oldest = (!living.oldest_gs.is_empty()).then_some(living.oldest);
             site.oldest_gs = living.oldest_gs;
-            site.series
-                .push(at, site.counts.created, living.survivors);
+            site.series.push(at, site.counts.created, living.survivors);
         }
     }
 

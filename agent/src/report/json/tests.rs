@@ -88,10 +88,7 @@ fn status_has_the_contracts_names() {
             "a matter of the text alone: {site}"
         );
     }
-    has(
-        &sites[0]["lifetime_seconds"],
-        &["p50", "p90", "p99", "max"],
-    );
+    has(&sites[0]["lifetime_seconds"], &["p50", "p90", "p99", "max"]);
     assert_eq!(sites[1]["lifetime_seconds"], Value::Null);
 }
 

@@ -101,7 +101,8 @@ fn a_status_with_more_sites_than_rows() {
 #[test]
 fn a_narrow_terminal_shows_the_end_of_long_paths() {
     let mut status = status();
-    let file = "/home/builder/go/pkg/mod/example.com/very/long/module/path@v1.2.3/internal/worker/pool.go";
+    let file =
+        "/home/builder/go/pkg/mod/example.com/very/long/module/path@v1.2.3/internal/worker/pool.go";
     let function = "example.com/very/long/module/path/internal/worker.(*Pool).grow";
     status.sites = vec![site_counts(place(function, file, 71), true)];
     insta::assert_snapshot!(written(&event(EventKind::Status(status)), false, 60), @r"
@@ -224,8 +225,9 @@ fn colours_are_switched_off_again() {
         let coloured = written(&event(kind), true, 100);
         assert_ne!(plain, coloured);
         assert!(
-            coloured.lines().all(|line| line.matches("\x1b[0m").count() * 2
-                == line.matches("\x1b[").count()),
+            coloured
+                .lines()
+                .all(|line| line.matches("\x1b[0m").count() * 2 == line.matches("\x1b[").count()),
             "{coloured:?}"
         );
         let mut stripped = coloured;
