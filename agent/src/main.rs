@@ -21,7 +21,7 @@ fn main() -> Exit {
         .with_target(false)
         .init();
     gostray::cli::run(arguments).unwrap_or_else(|error| {
-        eprintln!("gostray: {error:#}");
+        eprintln!("gostray: {}", gostray::cli::message(&error));
         Exit::Failed
     })
 }

@@ -111,7 +111,11 @@ pub fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("targets")
 }
 
+/// Where built programs are kept: `GOSTRAY_TARGETS_DIR`, or beside cargo's own.
 fn cache() -> PathBuf {
+    if let Some(directory) = std::env::var_os("GOSTRAY_TARGETS_DIR") {
+        return directory.into();
+    }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
         PathBuf::from,

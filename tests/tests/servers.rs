@@ -56,8 +56,16 @@ fn watch(server: &Server, load: Load) -> Result<()> {
     for _ in 0..5 {
         let before = load.done();
         let status = agent.wait_for("status", |_| load.done() > before)?;
-        let goroutines = status["goroutines"].as_u64().context("no goroutines")?;
-        anyhow::ensure!((3..5000).contains(&goroutines), "{goroutines} goroutines");
+        // Unknown is a value with a reason, never a zero.
+        match status["goroutines"].as_u64() {
+            Some(goroutines) => {
+                anyhow::ensure!((3..5000).contains(&goroutines), "{goroutines} goroutines")
+            }
+            None => anyhow::ensure!(
+                status["unknown"]["goroutines"].is_string(),
+                "no goroutines, and no reason: {status}"
+            ),
+        }
         let sites = status["sites"].as_array().context("no sites")?;
         created = sites.iter().filter_map(|s| s["created"].as_u64()).sum();
         for site in sites {

@@ -6,31 +6,34 @@ use crate::{
     shell,
 };
 use anyhow::{Result, bail};
-use std::fs;
+use std::process::Command;
 
-/// Runs `tests/benches/<name>.rs`.
+/// All there are, as `gostray-bench` knows them.
+const BENCHES: [&str; 3] = ["probes", "attach", "idle"];
+
+/// Runs `gostray-bench <name>` on an agent as people run it.
 pub(crate) fn run(name: &str, arguments: &[String]) -> Result<()> {
-    let mut known: Vec<_> = fs::read_dir(paths::root().join("tests/benches"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| Some(entry.path().file_stem()?.to_str()?.to_owned()))
-        .collect();
-    known.sort();
-    if !known.iter().any(|bench| bench == name) {
-        bail!("there is no bench {name}; there are: {}", known.join(", "));
+    if !BENCHES.contains(&name) {
+        bail!(
+            "there is no bench {name}; there are: {}",
+            BENCHES.join(", ")
+        );
     }
     let go = setup::ensure(&Needs::everything())?;
     shell::step("building gostray");
     shell::run(&mut shell::cargo([
         "build",
         "--release",
-        "--bin",
+        "--package",
         "gostray",
+        "--package",
+        "gostray-tests",
+        "--bins",
     ]))?;
     shell::step(&format!("bench {name}"));
-    let mut bench = shell::cargo(["bench", "-p", "gostray-tests", "--bench", name, "--"]);
+    let mut bench = Command::new(paths::target().join("release/gostray-bench"));
     bench
+        .arg(name)
         .args(arguments)
         .env("GOSTRAY_GO_ROOTS", go.variable())
         .env("GOSTRAY_BIN", paths::target().join("release/gostray"))

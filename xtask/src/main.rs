@@ -49,7 +49,7 @@ enum Task {
     Lint,
     /// Run one bench of the `tests` crate
     Bench {
-        /// Its name: a file in `tests/benches`
+        /// Its name: `probes`, `attach` or `idle`
         name: String,
         /// Passed on to it
         #[arg(last = true)]

@@ -9,6 +9,20 @@ mod exit;
 pub use arguments::{Arguments, AttachArguments, Command, Format};
 pub use exit::Exit;
 
+/// An error and its causes in one line. Many of our errors tell their cause themselves, so that they
+/// can be shown alone; what was told is not said again.
+#[must_use]
+pub fn message(error: &anyhow::Error) -> String {
+    let mut message = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !message.contains(&cause) {
+            message.push_str(": ");
+            message.push_str(&cause);
+        }
+    }
+    message
+}
+
 /// Runs one command.
 ///
 /// # Errors

@@ -1,5 +1,8 @@
 //! One JSON object a line.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Write};
 
 use super::{Event, Renderer};

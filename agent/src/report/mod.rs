@@ -3,6 +3,8 @@
 
 mod json;
 mod model;
+#[cfg(test)]
+mod samples;
 mod text;
 mod time;
 

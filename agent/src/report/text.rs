@@ -1,11 +1,17 @@
 //! Calm text for a terminal: a line a status with the sites that grow, a paragraph a leak.
 
+mod words;
+
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Write};
 
 use super::{
     Attached, DetachReason, Detached, Event, EventKind, Leak, Place, Renderer, Resolved,
     SiteCounts, Status,
 };
+use words::{clock, coverage, line, place, seconds, shortened, size};
 
 /// Rows of the table.
 const ROWS: usize = 10;
@@ -245,60 +251,5 @@ impl<W: Write> Renderer for Text<W> {
             EventKind::Detached(detached) => self.detached(detached),
         }?;
         self.output.flush()
-    }
-}
-
-/// `HH:MM:SS` of an RFC 3339 time.
-fn clock(time: &str) -> &str {
-    time.get(11..19).unwrap_or(time)
-}
-
-fn coverage(coverage: f64) -> String {
-    if coverage >= 1.0 {
-        String::new()
-    } else {
-        format!("; {:.1} % of goroutines tracked", coverage * 100.0)
-    }
-}
-
-/// `file:line`, as editors and terminals understand it.
-fn line(place: &Place) -> String {
-    match (&place.file, place.line) {
-        (Some(file), Some(line)) => format!("{file}:{line}"),
-        (Some(file), None) => file.clone(),
-        _ => place.function.clone(),
-    }
-}
-
-fn place(place: &Place) -> String {
-    format!("{} {}", line(place), place.function)
-}
-
-/// The end of `text`: a path's last parts tell more than its first.
-fn shortened(text: &str, width: usize) -> String {
-    let length = text.chars().count();
-    if length <= width {
-        return text.into();
-    }
-    let kept: String = text.chars().skip(length - width + 1).collect();
-    format!("…{kept}")
-}
-
-/// A duration in at most three digits.
-fn seconds(seconds: f64) -> String {
-    match seconds {
-        s if s < 10.0 => format!("{s:.1} s"),
-        s if s < 120.0 => format!("{s:.0} s"),
-        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
-    }
-}
-
-/// A size in binary units.
-fn size(bytes: u64) -> String {
-    match bytes as f64 {
-        b if b < 1024.0 => format!("{b} B"),
-        b if b < 1024.0 * 1024.0 => format!("{:.0} KiB", b / 1024.0),
-        b => format!("{:.1} MiB", b / 1024.0 / 1024.0),
     }
 }

@@ -91,33 +91,38 @@ pub struct Tracker {
 impl Tracker {
     /// Takes in what was observed at `at`, counted from when the tracker began.
     pub fn observe(&mut self, at: Duration, mut observation: Observation) {
-        self.refresh(&observation.stats);
-        for site in self.sites.values_mut() {
-            let living = observation.living.remove(&site.pc.0).unwrap_or_default();
+        for (pc, stats) in &observation.stats {
+            let site = self.count(*pc, stats);
+            let living = observation.living.remove(pc).unwrap_or_default();
             site.oldest = (!living.oldest_gs.is_empty()).then_some(living.oldest);
             site.oldest_gs = living.oldest_gs;
             site.series.push(at, site.counts.created, living.survivors);
         }
     }
 
-    /// Takes in newer counts alone, between two observations.
+    /// Takes in newer counts, those of new sites too; the living are not looked at.
     pub fn refresh(&mut self, stats: &[(u64, SiteStats)]) {
         for (pc, stats) in stats {
-            let counts = Counts::from(stats);
-            let lifetimes = Lifetimes::new(stats.lifetimes, stats.lifetime_max_ns);
-            let site = self.sites.entry(*pc).or_insert_with(|| Site {
-                pc: RuntimeAddress(*pc),
-                start: None,
-                counts,
-                lifetimes,
-                oldest: None,
-                oldest_gs: Vec::new(),
-                series: Series::default(),
-            });
-            site.counts = counts;
-            site.lifetimes = lifetimes;
-            site.start = (stats.start_pc != 0).then_some(RuntimeAddress(stats.start_pc));
+            self.count(*pc, stats);
         }
+    }
+
+    fn count(&mut self, pc: u64, stats: &SiteStats) -> &mut Site {
+        let counts = Counts::from(stats);
+        let lifetimes = Lifetimes::new(stats.lifetimes, stats.lifetime_max_ns);
+        let site = self.sites.entry(pc).or_insert_with(|| Site {
+            pc: RuntimeAddress(pc),
+            start: None,
+            counts,
+            lifetimes,
+            oldest: None,
+            oldest_gs: Vec::new(),
+            series: Series::default(),
+        });
+        site.counts = counts;
+        site.lifetimes = lifetimes;
+        site.start = (stats.start_pc != 0).then_some(RuntimeAddress(stats.start_pc));
+        site
     }
 
     /// All sites, by address.
@@ -142,6 +147,22 @@ mod tests {
         let counts = Counts::from(&stats);
         assert_eq!((counts.exited, counts.live, counts.exited_older), (7, 3, 2));
         assert!(!counts.exact);
+    }
+
+    #[test]
+    fn a_site_first_seen_between_two_observations_is_known_at_once() {
+        let stats = SiteStats {
+            created: 3,
+            exited: 1,
+            start_pc: 0x40,
+            ..SiteStats::EMPTY
+        };
+        let mut tracker = Tracker::default();
+        tracker.refresh(&[(0x10, stats)]);
+        let site = tracker.sites().next().unwrap();
+        assert_eq!((site.counts.created, site.counts.live), (3, 2));
+        assert_eq!(site.start, Some(RuntimeAddress(0x40)));
+        assert_eq!(site.series.points(0).len(), 0, "not observed yet");
     }
 
     #[test]

@@ -1,0 +1,151 @@
+//! One event of each kind, for the renderers' tests.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Attached, DetachReason, Detached, Event, EventKind, Leak, Lifetime, Overhead, Parks, Place,
+    ProcessInfo, Resolved, SiteCounts, SiteName, Status, Unknown,
+};
+use crate::detect::Verdict;
+
+pub(super) fn event(kind: EventKind) -> Event {
+    Event {
+        time: "2026-11-18T11:06:40.120Z".into(),
+        pid: 4321,
+        kind,
+    }
+}
+
+pub(super) fn place(function: &str, file: &str, line: u32) -> Place {
+    Place {
+        function: function.into(),
+        file: Some(file.into()),
+        line: Some(line),
+    }
+}
+
+fn search() -> SiteName {
+    SiteName {
+        id: "0x4d2a1c".into(),
+        created_at: place("main.search", "/src/app/search.go", 31),
+        start: place("main.search.func1", "/src/app/search.go", 31),
+    }
+}
+
+pub(super) fn attached() -> Attached {
+    Attached {
+        process: ProcessInfo {
+            exe: "/srv/app/server".into(),
+            build_id: Some("8f2c01".into()),
+            go_version: "go1.27.4".into(),
+            main_module: Some("example.com/app".into()),
+            vcs_revision: Some("5a1b2c3d".into()),
+            container_id: None,
+            architecture: "amd64",
+            layout: "DWARF".into(),
+        },
+        mode: "lifetimes",
+        mechanism: "perf uprobes",
+        probes: vec![
+            "creation at runtime.newproc1+0x1c5".into(),
+            "exit at runtime.gdestroy+0x4".into(),
+        ],
+    }
+}
+
+pub(super) fn site_counts(created_at: Place, growing: bool) -> SiteCounts {
+    SiteCounts {
+        site: SiteName {
+            created_at,
+            ..search()
+        },
+        live: 412,
+        created: 10_412,
+        exited: 10_000,
+        exited_older: 2,
+        accuracy: "exact",
+        lifetime_seconds: Some(Lifetime {
+            p50: 0.001,
+            p90: 0.004,
+            p99: 0.25,
+            max: 0.31,
+        }),
+        oldest_seconds: Some(83.4),
+        parks: Some(vec![Parks {
+            wait_reason: "chan send".into(),
+            count: 10_412,
+        }]),
+        system: false,
+        growing,
+    }
+}
+
+pub(super) fn status() -> Status {
+    let mut calm = site_counts(place("main.(*pool).start", "/src/app/pool.go", 12), false);
+    calm.lifetime_seconds = None;
+    calm.oldest_seconds = None;
+    Status {
+        mode: "lifetimes",
+        coverage: 1.0,
+        overhead: Overhead {
+            agent_cpu_ratio: Some(0.0012),
+            target_cpu_ratio: None,
+            budget_ratio: None,
+            probe_hits: 20_412,
+            unknown: Unknown::from([("budget_ratio", "there is no budget yet".into())]),
+        },
+        goroutines: None,
+        sites: vec![site_counts(search().created_at, true), calm],
+        drops: BTreeMap::from([("map_error", 0), ("site_map_full", 0)]),
+        probes: 2,
+        unknown: Unknown::from([("goroutines", "only those created since are seen".into())]),
+    }
+}
+
+pub(super) fn leak() -> Leak {
+    Leak {
+        verdict: Verdict::Likely,
+        rule: "accumulation",
+        site: search(),
+        live: 412,
+        created: 10_412,
+        exited: 10_000,
+        growth_per_minute: 295.7,
+        wait_reason: Some("chan send".into()),
+        blocked_at: Some(place("main.search.func1", "/src/app/search.go", 33)),
+        stack: Some(vec![place("main.search.func1", "/src/app/search.go", 33)]),
+        created_by: Some(vec![
+            place("main.search", "/src/app/search.go", 31),
+            place("main.(*server).find", "/src/app/server.go", 57),
+        ]),
+        pattern: None,
+        evidence: vec![
+            "survivors rose in 4 of 4 windows of 5 s, from 20 to 412".into(),
+            "creations did not rise: 170 a second".into(),
+        ],
+        advice: None,
+        stack_bytes: Some(412 * 2048),
+        retained_bytes: None,
+        oldest_seconds: Some(83.4),
+        coverage: 1.0,
+        goids: vec![34, 51],
+        unknown: Unknown::from([("pattern", "patterns are not recognised yet".into())]),
+    }
+}
+
+pub(super) fn resolved() -> Resolved {
+    Resolved {
+        site: search(),
+        live: 3,
+        evidence: vec!["survivors have not risen for 60 s".into()],
+    }
+}
+
+pub(super) fn detached(reason: DetachReason) -> Detached {
+    Detached {
+        reason,
+        clean: true,
+        watched_seconds: 93.2,
+        leaks: 1,
+    }
+}

@@ -1,0 +1,225 @@
+//! Every message that can end a command, as people read it.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::{fmt::Display, io, sync::Arc};
+
+use gostray::{
+    binary::{BinaryError, FileOffset, RuntimeAddress},
+    cli::message,
+    memory::{FileChanged, MemoryError},
+    probes::{ProbeError, site::SiteError},
+    runtime::layout::LayoutError,
+    session::SessionError,
+    target::TargetError,
+};
+
+/// One message a line, as `main` prints them.
+fn lines<E: std::error::Error + Send + Sync + 'static>(
+    errors: impl IntoIterator<Item = E>,
+) -> String {
+    let line = |error| format!("gostray: {}\n", message(&anyhow::Error::new(error)));
+    errors.into_iter().map(line).collect()
+}
+
+fn each_line_stands_alone(messages: impl Display) -> String {
+    let messages = messages.to_string();
+    for line in messages.lines() {
+        assert!(line.starts_with("gostray: "), "more than one line: {line}");
+        // A cause that its own effect has told already.
+        let parts: Vec<_> = line.split(": ").collect();
+        assert!(
+            (1..parts.len()).all(|i| parts[i] != parts[i - 1]),
+            "said twice: {line}"
+        );
+    }
+    messages
+}
+
+fn denied() -> io::Error {
+    io::Error::from_raw_os_error(13)
+}
+
+#[test]
+fn of_processes() {
+    let pid = 4321;
+    let messages = lines([
+        TargetError::NoSuchProcess { pid },
+        TargetError::ThreadId { tid: 4330, pid },
+        TargetError::KernelThread { pid },
+        TargetError::Zombie { pid },
+        TargetError::NoSuchName {
+            name: "server".into(),
+        },
+        TargetError::AmbiguousName {
+            name: "server".into(),
+            pids: vec![4321, 4400],
+        },
+        TargetError::NotMapped {
+            pid,
+            path: "/srv/app/server".into(),
+        },
+        TargetError::Denied {
+            pid,
+            what: "reading its memory map",
+        },
+        TargetError::Io {
+            pid,
+            what: "reading its memory map",
+            source: io::Error::from_raw_os_error(5),
+        },
+    ]);
+    insta::assert_snapshot!(each_line_stands_alone(messages), @r"
+    gostray: no process has pid 4321; it may have ended (`pgrep -a NAME` lists what runs)
+    gostray: 4330 is a thread of process 4321, not a process; use 4321
+    gostray: process 4321 is a kernel thread and has no program to look at
+    gostray: process 4321 has ended and waits to be reaped by its parent
+    gostray: no process is called `server` (`pgrep -a server` searches more loosely)
+    gostray: 2 processes are called `server`: pids 4321, 4400; choose one
+    gostray: process 4321 does not map the code of /srv/app/server; it may be starting or ending
+    gostray: process 4321: reading its memory map was denied; run as root, or grant CAP_SYS_PTRACE (`gostray doctor 4321` says what is missing)
+    gostray: process 4321: reading its memory map: Input/output error (os error 5)
+    ");
+}
+
+#[test]
+fn of_executables() {
+    let errors = [
+        BinaryError::Io {
+            path: "/proc/4321/exe".into(),
+            source: denied(),
+        },
+        BinaryError::NotElf,
+        BinaryError::NotSupported {
+            what: "a 32-bit program".into(),
+        },
+        BinaryError::Truncated {
+            what: "the section header table",
+            offset: 0x4000,
+        },
+        BinaryError::Malformed {
+            what: "the pclntab",
+            offset: 0x8000,
+            reason: "its functions are not in order",
+        },
+        BinaryError::NotGo,
+        BinaryError::GoTooOld {
+            version: "go1.17.13".into(),
+        },
+        BinaryError::GoTooNew {
+            version: "go1.99".into(),
+        },
+        BinaryError::FileChanged(FileChanged),
+    ];
+    let messages = lines(errors.map(|source| SessionError::Binary {
+        path: "/srv/app/server".into(),
+        source: Arc::new(source),
+    }));
+    insta::assert_snapshot!(each_line_stands_alone(messages), @r"
+    gostray: /srv/app/server: cannot read /proc/4321/exe: Permission denied (os error 13)
+    gostray: /srv/app/server: not an ELF file; gostray looks into Linux programs only
+    gostray: /srv/app/server: not supported: a 32-bit program; gostray handles 64-bit little-endian x86-64 and arm64 Linux programs
+    gostray: /srv/app/server: the section header table at offset 0x4000 lies beyond the end of the file; is it complete?
+    gostray: /srv/app/server: the pclntab at offset 0x8000 is malformed: its functions are not in order; if the program runs, please report this
+    gostray: /srv/app/server: no Go build information found; this is not a Go program, or it was packed (UPX) or edited
+    gostray: /srv/app/server: built with go1.17.13; gostray supports Go 1.18 to 1.27: rebuild with a newer Go
+    gostray: /srv/app/server: built with go1.99; this gostray supports Go 1.18 to 1.27: use a newer gostray
+    gostray: /srv/app/server: the file was changed or truncated while gostray read it; try again with the new file
+    ");
+}
+
+#[test]
+fn of_struct_layouts() {
+    let errors = [
+        LayoutError::MissingStruct {
+            name: "runtime.g".into(),
+        },
+        LayoutError::MissingField {
+            name: "runtime.g".into(),
+            field: "gopc".into(),
+        },
+    ];
+    let messages = lines(errors.map(|source| SessionError::Layout {
+        path: "/srv/app/server".into(),
+        source,
+    }));
+    insta::assert_snapshot!(each_line_stands_alone(messages), @r"
+    gostray: /srv/app/server: this Go runtime has no struct runtime.g
+    gostray: /srv/app/server: struct runtime.g of this Go runtime has no field gopc
+    ");
+}
+
+#[test]
+fn of_probes() {
+    let address = RuntimeAddress(0x43_5f40);
+    let messages = lines([
+        ProbeError::NoObject,
+        ProbeError::NoSite {
+            probe: "creation",
+            source: SiteError::NoFunction {
+                function: "runtime.newproc1",
+            },
+        },
+        ProbeError::NoSite {
+            probe: "exit",
+            source: SiteError::NoneSuitable {
+                function: "runtime.gdestroy",
+            },
+        },
+        ProbeError::NotInFile { probe: "creation" },
+        ProbeError::CodeDiffers {
+            address,
+            found: "cc 1f".into(),
+            expected: "76 1f".into(),
+        },
+        ProbeError::Unreadable(MemoryError::Denied),
+        ProbeError::Unreadable(MemoryError::Unmapped { address, length: 2 }),
+        ProbeError::Unreadable(MemoryError::ProcessGone { address }),
+        ProbeError::Denied {
+            what: "attaching a uprobe",
+        },
+        ProbeError::Refused {
+            program: "creation",
+            reason: "R1 type=scalar expected=fp".into(),
+            verifier_log: "many\nlines".into(),
+        },
+        ProbeError::Load("no BTF".into()),
+        ProbeError::Attach {
+            probe: "exit",
+            offset: FileOffset(0x3_5f40),
+            reason: "Invalid argument (os error 22)".into(),
+        },
+        ProbeError::Map {
+            map: "SITES",
+            action: "read",
+            source: io::Error::from_raw_os_error(12),
+        },
+        ProbeError::Missing("map SITES"),
+    ]);
+    insta::assert_snapshot!(each_line_stands_alone(messages), @r"
+    gostray: this gostray was built without its eBPF object; build it without GOSTRAY_SKIP_EBPF
+    gostray: no place for the creation probe: the binary has no function runtime.newproc1
+    gostray: no place for the exit probe: runtime.gdestroy has no single-trap instruction with its argument intact
+    gostray: the creation probe's instruction is not in the file
+    gostray: the target's code at 0x435f40 is not what its file says (cc 1f, not 76 1f); nothing was attached
+    gostray: the target's code cannot be checked: reading the process's memory was denied; run as root, or grant CAP_SYS_PTRACE (where kernel.yama.ptrace_scope is 3 nobody may)
+    gostray: the target's code cannot be checked: 2 bytes at 0x435f40 are not mapped
+    gostray: the target's code cannot be checked: the process ended while 0x435f40 was read
+    gostray: the kernel denied attaching a uprobe; run as root, or with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_SYS_ADMIN (`gostray doctor` says what is missing)
+    gostray: the kernel refused the creation program: R1 type=scalar expected=fp
+    gostray: the eBPF object could not be loaded: no BTF
+    gostray: the exit probe could not be attached at file offset 0x35f40: Invalid argument (os error 22)
+    gostray: the kernel map SITES could not be read: Cannot allocate memory (os error 12)
+    gostray: the eBPF object has no map SITES; agent and object do not belong together
+    ");
+}
+
+#[test]
+fn of_races() {
+    let pid = 4321;
+    let messages = lines([SessionError::Ended { pid }, SessionError::Replaced { pid }]);
+    insta::assert_snapshot!(each_line_stands_alone(messages), @r"
+    gostray: process 4321 ended while it was being attached to; nothing is left behind
+    gostray: process 4321 became another program (execve) while it was being attached to; nothing is left behind, try again
+    ");
+}
