@@ -342,7 +342,7 @@ mod tests {
         #[test]
         fn any_bytes_give_a_bounded_answer(
             bytes in prop::collection::vec(any::<u8>(), 0..2048),
-            status in 0_u32..12,
+            status in 0_u8..12,
         ) {
             let layout = layout();
             let mut bytes = bytes;
@@ -355,7 +355,7 @@ mod tests {
                 put(&mut bytes, layout.stack_lo, 8);
                 put(&mut bytes, layout.stack_hi, length);
                 put(&mut bytes, layout.sched_sp, 8);
-                bytes[layout.atomicstatus as usize] = status as u8;
+                bytes[layout.atomicstatus as usize] = status;
             }
             let memory = BytesMemory { base: 0, bytes };
             if let Ok(Some(goroutine)) = read_goroutine(&memory, &layout, RuntimeAddress(0)) {
