@@ -11,7 +11,6 @@
 #![no_main]
 // For the one atomic instruction in `maps.rs`.
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
-
 #![allow(
     clippy::needless_borrows_for_generic_args,
     reason = "a borrowed key stays in its one place on the stack; a copied one takes another"
