@@ -5,7 +5,10 @@ use gostray_common::{Offsets, SiteChecks};
 
 /// Field offsets of this target's `runtime.g`.
 #[unsafe(no_mangle)]
-static OFFSETS: Offsets = Offsets { gopc: 0, startpc: 0 };
+static OFFSETS: Offsets = Offsets {
+    gopc: 0,
+    startpc: 0,
+};
 
 /// Which sites are a stack check's branch.
 #[unsafe(no_mangle)]

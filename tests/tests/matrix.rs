@@ -14,7 +14,7 @@ use gostray_tests::go::{self, Mode, Toolchain};
 use gostray_tests::lines::PATIENCE;
 use gostray_tests::target::Target;
 use gostray_tests::{need, probes, skip};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// One release, one way to link, one number of processors.
 struct Cell {
@@ -61,27 +61,20 @@ impl Cell {
     }
 }
 
-/// The program is quiet when this is called: the first status made after that must be right, and
-/// the one that comes first may have been made before. So the second that differs is a failure,
-/// with its differences.
+/// The program is quiet when this is called: the first status made after that must be right.
+/// Those of the busy time are still in the queue; their times say so.
 fn wait_for_equality(agent: &Agent, own: &[counts::Site]) -> Result<serde_json::Value> {
-    let quiet = Instant::now();
-    let deadline = quiet + PATIENCE;
-    let mut differences = Vec::new();
-    for _ in 0..2 {
-        // Those of the busy time are still in the queue.
-        let status = loop {
-            let (when, status) = agent.wait_before(deadline, "status", |_| true)?;
-            if when > quiet {
-                break status;
-            }
-        };
-        differences = counts::differences(own, &status);
-        if differences.is_empty() {
-            return Ok(status);
-        }
-    }
-    anyhow::bail!("counts differ:\n{}", differences.join("\n"))
+    let quiet_since = gostray::report::timestamp(SystemTime::now());
+    let (_, status) = agent.wait_before(Instant::now() + PATIENCE, "status", |status| {
+        status["time"].as_str() > Some(&quiet_since)
+    })?;
+    let differences = counts::differences(own, &status);
+    ensure!(
+        differences.is_empty(),
+        "counts differ:\n{}",
+        differences.join("\n")
+    );
+    Ok(status)
 }
 
 fn check_coverage(status: &serde_json::Value) -> Result<()> {

@@ -133,10 +133,10 @@ impl BuildInfo {
 }
 
 fn find(elf: &ElfView<'_>) -> Option<FileOffset> {
-    if let Some(section) = elf.section(".go.buildinfo") {
-        if let Some(found) = search(elf.section_bytes(&section).ok()?) {
-            return section.offset.checked_add(found);
-        }
+    if let Some(section) = elf.section(".go.buildinfo")
+        && let Some(found) = search(elf.section_bytes(&section).ok()?)
+    {
+        return section.offset.checked_add(found);
     }
     // Without section headers: the linker puts it first in the data segment, which an external
     // linker may have moved, so all writable ones are searched.

@@ -100,19 +100,23 @@ impl Watch<'_> {
                 next_status = now + self.interval;
             }
             if self.deadline.is_some_and(|deadline| now >= deadline) {
-                return Ok(DetachReason::Duration);
+                return self.end(DetachReason::Duration);
             }
             let mut wake = next_status.min(self.session.next_observation());
             if let Some(deadline) = self.deadline {
                 wake = wake.min(deadline);
             }
             if let Some(reason) = self.sleep_until(wake, signals)? {
-                // What happened since the last status would be lost with the kernel's maps.
-                let status = self.session.status()?;
-                self.emit(&status)?;
-                return Ok(reason);
+                return self.end(reason);
             }
         }
+    }
+
+    /// One more status: what happened since the last would be lost with the kernel's maps.
+    fn end(&mut self, reason: DetachReason) -> anyhow::Result<DetachReason> {
+        let status = self.session.status()?;
+        self.emit(&status)?;
+        Ok(reason)
     }
 
     /// Sleeps, unless there is a reason to end.

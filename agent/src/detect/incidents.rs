@@ -94,3 +94,78 @@ impl Incidents {
         Some(Change::Resolved(vec![evidence]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gostray_common::{LIFETIME_BUCKETS, SiteStats};
+
+    use super::*;
+    use crate::{
+        detect::Verdict,
+        track::{Counts, Lifetimes, Series},
+    };
+
+    fn site(live: u64) -> Site {
+        Site {
+            pc: RuntimeAddress(0x1000),
+            start: None,
+            counts: Counts::from(&SiteStats {
+                created: live,
+                ..SiteStats::EMPTY
+            }),
+            lifetimes: Lifetimes::new([0; LIFETIME_BUCKETS], 0),
+            oldest: None,
+            oldest_gs: Vec::new(),
+            series: Series::default(),
+        }
+    }
+
+    fn leak() -> Judgement {
+        Judgement::Leak(Finding {
+            verdict: Verdict::Likely,
+            growth_per_minute: 60.0,
+            watched: Duration::from_secs(15),
+            evidence: Vec::new(),
+        })
+    }
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_leak_is_said_once_and_again_when_it_has_grown_a_lot() {
+        let mut incidents = Incidents::default();
+        assert_eq!(incidents.update(&site(5), Judgement::Fine, at(0)), None);
+        let said = |change| matches!(change, Some(Change::Leaks(_)));
+        assert!(said(incidents.update(&site(10), leak(), at(15))));
+        assert!(incidents.is_open(RuntimeAddress(0x1000)));
+        assert!(!said(incidents.update(&site(20), leak(), at(18))));
+        assert!(said(incidents.update(&site(40), leak(), at(21))));
+        assert_eq!(incidents.opened(), 1);
+    }
+
+    #[test]
+    fn it_is_resolved_when_half_of_them_are_gone() {
+        let mut incidents = Incidents::default();
+        incidents.update(&site(100), leak(), at(15));
+        assert_eq!(incidents.update(&site(60), Judgement::Fine, at(16)), None);
+        assert!(matches!(
+            incidents.update(&site(50), Judgement::Fine, at(17)),
+            Some(Change::Resolved(_))
+        ));
+        assert!(!incidents.is_open(RuntimeAddress(0x1000)));
+    }
+
+    #[test]
+    fn it_is_resolved_when_it_has_long_stopped_growing() {
+        let mut incidents = Incidents::default();
+        incidents.update(&site(100), leak(), at(15));
+        incidents.update(&site(101), Judgement::Fine, at(20));
+        assert_eq!(incidents.update(&site(101), Judgement::Fine, at(80)), None);
+        assert!(matches!(
+            incidents.update(&site(101), Judgement::Fine, at(81)),
+            Some(Change::Resolved(_))
+        ));
+    }
+}

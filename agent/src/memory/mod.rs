@@ -1,6 +1,6 @@
 //! Bounded reads of bytes that belong to somebody else.
 //!
-//! All that interprets a target's memory goes through [`MemoryReader`], so that tests can hand it
+//! All that interprets a target's memory goes through `MemoryReader`, so that tests can hand it
 //! bytes instead. A read gives all bytes asked for or an error that names the address.
 
 mod live;

@@ -12,7 +12,7 @@ use aya::Pod;
 /// `BPF_MAP_LOOKUP_BATCH`, `enum bpf_cmd` in `include/uapi/linux/bpf.h` (Linux 5.6).
 const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
 /// Entries asked for at a time; more than the fullest bucket has.
-const BATCH: usize = 1024;
+const BATCH: u32 = 1024;
 
 /// The `batch` member of `union bpf_attr`.
 #[repr(C)]
@@ -37,8 +37,8 @@ pub(super) fn for_each<K: Pod, V: Pod>(
     map: BorrowedFd<'_>,
     mut visit: impl FnMut(&K, &V),
 ) -> io::Result<()> {
-    let mut keys: Vec<K> = Vec::with_capacity(BATCH);
-    let mut values: Vec<V> = Vec::with_capacity(BATCH);
+    let mut keys: Vec<K> = Vec::with_capacity(BATCH as usize);
+    let mut values: Vec<V> = Vec::with_capacity(BATCH as usize);
     let mut position = 0_u32;
     let mut first = true;
     loop {
@@ -52,7 +52,7 @@ pub(super) fn for_each<K: Pod, V: Pod>(
             out_batch: (&raw mut next) as u64,
             keys: keys.as_mut_ptr() as u64,
             values: values.as_mut_ptr() as u64,
-            count: BATCH as u32,
+            count: BATCH,
             map_fd: map.as_raw_fd().cast_unsigned(),
             elem_flags: 0,
             flags: 0,
@@ -77,7 +77,7 @@ pub(super) fn for_each<K: Pod, V: Pod>(
         {
             return Err(error);
         }
-        let count = (attr.count as usize).min(BATCH);
+        let count = attr.count.min(BATCH) as usize;
         // SAFETY: the kernel has written `count` entries, at most the capacity of either vector,
         // and any bytes are a valid `Pod`.
         unsafe {

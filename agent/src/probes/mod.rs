@@ -1,6 +1,6 @@
 //! Probes: where to attach, loading, attaching, reading the kernel's maps.
 //!
-//! Nothing outside knows aya. A [`Probes`] is attached to one process; dropping it detaches, in
+//! Nothing outside knows aya. A `Probes` is attached to one process; dropping it detaches, in
 //! the background, because the kernel takes its time.
 
 mod batch;

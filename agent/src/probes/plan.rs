@@ -76,9 +76,16 @@ impl Plan {
         kinds: &[ProbeKind],
         choice: SiteChoice,
     ) -> Result<Self, ProbeError> {
-        let names = [NEWPROC1, IS_SYSTEM, GDESTROY, GOEXIT0, GOPARK];
+        // Since Go 1.22 coroutines end without goexit0, but all pass gdestroy. Only names that the
+        // release has are asked for: looking for one that is not there goes through all of them.
+        let exit = match binary.build_info().go_version.release() {
+            release if release >= (1, 22) => GDESTROY,
+            _ => GOEXIT0,
+        };
+        let names = [NEWPROC1, IS_SYSTEM, exit, GOPARK];
         let functions = Functions {
             binary,
+            exit,
             found: names
                 .into_iter()
                 .zip(binary.pclntab().functions_named(names))
@@ -106,6 +113,7 @@ impl Plan {
 
 struct Functions<'a> {
     binary: &'a GoBinary,
+    exit: &'static str,
     found: Vec<(&'static str, Option<Function<'a>>)>,
 }
 
@@ -115,8 +123,7 @@ impl<'a> Functions<'a> {
         let no_site = |source| ProbeError::NoSite { probe, source };
         let code = match kind {
             ProbeKind::Creation => self.code(NEWPROC1),
-            // Since Go 1.22 coroutines end without goexit0, but all pass gdestroy.
-            ProbeKind::Exit => self.code(GDESTROY).or_else(|_| self.code(GOEXIT0)),
+            ProbeKind::Exit => self.code(self.exit),
             ProbeKind::Park => self.code(GOPARK),
         }
         .map_err(no_site)?;

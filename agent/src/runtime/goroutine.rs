@@ -259,8 +259,10 @@ fn walk(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::memory::BytesMemory;
+    use crate::{binary::Architecture, memory::BytesMemory, runtime::layout::Layouts};
 
     #[test]
     fn a_walk_follows_the_chain_and_ends_at_its_end() {
@@ -307,5 +309,58 @@ mod tests {
     fn the_scan_bit_is_no_state() {
         assert_eq!(GoroutineState::from(0x1004), GoroutineState::Waiting);
         assert_eq!(GoroutineState::from(0x99), GoroutineState::Unknown(0x99));
+    }
+
+    fn layout() -> GoroutineLayout {
+        let layouts = Layouts::for_binary(&[], 22, Architecture::X86_64).expect("a known release");
+        GoroutineLayout::new(&layouts).expect("a complete layout")
+    }
+
+    #[test]
+    fn a_stack_of_absurd_size_is_an_error() {
+        let layout = layout();
+        let mut bytes = vec![0; layout.size as usize];
+        let at = layout.stack_hi as usize;
+        bytes[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
+        let memory = BytesMemory { base: 0, bytes };
+        assert!(matches!(
+            read_goroutine(&memory, &layout, RuntimeAddress(0)),
+            Err(MemoryError::Implausible { .. })
+        ));
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error() {
+        let memory = BytesMemory::default();
+        assert!(matches!(
+            read_goroutine(&memory, &layout(), RuntimeAddress(0x10)),
+            Err(MemoryError::Unmapped { .. })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_a_bounded_answer(
+            bytes in prop::collection::vec(any::<u8>(), 0..2048),
+            status in 0_u8..12,
+        ) {
+            let layout = layout();
+            let mut bytes = bytes;
+            // Half of the time something that gets as far as the stack.
+            if bytes.len() > layout.size as usize {
+                let put = |bytes: &mut Vec<u8>, at: u32, value: u64| {
+                    bytes[at as usize..at as usize + 8].copy_from_slice(&value.to_le_bytes());
+                };
+                let length = bytes.len() as u64;
+                put(&mut bytes, layout.stack_lo, 8);
+                put(&mut bytes, layout.stack_hi, length);
+                put(&mut bytes, layout.sched_sp, 8);
+                bytes[layout.atomicstatus as usize] = status;
+            }
+            let memory = BytesMemory { base: 0, bytes };
+            if let Ok(Some(goroutine)) = read_goroutine(&memory, &layout, RuntimeAddress(0)) {
+                prop_assert!(goroutine.stack.len() <= MAX_FRAMES);
+            }
+        }
     }
 }

@@ -102,3 +102,45 @@ fn is_own_code(place: &Place) -> bool {
         .iter()
         .any(|package| place.function.starts_with(package))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn goroutine(goid: u64, stack: &[u64], wait_reason: u8) -> Goroutine {
+        Goroutine {
+            goid,
+            state: GoroutineState::Waiting,
+            wait_reason,
+            created_at: RuntimeAddress(1),
+            stack_bytes: 2048,
+            stack: stack.iter().copied().map(RuntimeAddress).collect(),
+        }
+    }
+
+    #[test]
+    fn the_most_frequent_shape_is_typical() {
+        let goroutines = [
+            goroutine(7, &[1, 2], 14),
+            goroutine(8, &[1, 3], 14),
+            goroutine(9, &[1, 3], 14),
+            goroutine(10, &[1, 3], 9),
+        ];
+        let typical = typical(&goroutines).expect("there are some");
+        assert_eq!(typical.goid, 8);
+        assert_eq!(super::typical(&[]), None);
+    }
+
+    #[test]
+    fn the_line_to_look_at_is_not_in_the_library_that_waits() {
+        let place = |function: &str| Place {
+            function: function.into(),
+            file: None,
+            line: None,
+        };
+        assert!(!is_own_code(&place("sync.(*WaitGroup).Wait")));
+        assert!(!is_own_code(&place("internal/poll.(*FD).Read")));
+        assert!(is_own_code(&place("main.search.func1")));
+        assert!(is_own_code(&place("syncer.Run")));
+    }
+}

@@ -1,6 +1,6 @@
 //! One watched process: inspection, probes, observations, events.
 //!
-//! [`Inspected`] is what can be known without touching the kernel's tracing; [`Session`] adds the
+//! `Inspected` is what can be known without touching the kernel's tracing; `Session` adds the
 //! probes and everything that changes.
 
 mod cpu;

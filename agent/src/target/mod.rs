@@ -1,6 +1,6 @@
 //! One process as the kernel shows it: identity, executable, mappings, life and death.
 //!
-//! A pid alone names nothing, because it is reused; [`ProcessIdentity`] adds the start time. What
+//! A pid alone names nothing, because it is reused; `ProcessIdentity` adds the start time. What
 //! is true of the executable *file* is in [`crate::binary`].
 
 mod container;

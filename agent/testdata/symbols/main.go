@@ -71,7 +71,7 @@ func sweep(from uintptr) {
 type thing struct{ name string }
 
 func (t thing) value(int)    { report() }
-func (t *thing) pointer(int) { done <- true; report() }
+func (t *thing) pointer(int) { report(); done <- t.name != "" }
 
 type runner interface{ pointer(int) }
 
@@ -80,7 +80,7 @@ type embedding struct{ *thing }
 var done = make(chan bool)
 
 //go:noinline
-func worker(v int) { done <- true; report() }
+func worker(v int) { report(); done <- v > 0 }
 
 func small(v int) { done <- v > 0 }
 

@@ -6,6 +6,8 @@ mod inline;
 mod layout;
 mod offsets;
 mod pc_values;
+#[cfg(test)]
+mod tests;
 
 pub use function::Function;
 pub use inline::InlinedFrame;
@@ -108,12 +110,12 @@ impl<'a> Pclntab<'a> {
         let mut missing = wanted.iter().flatten().count();
         let mut index = 0;
         while missing > 0 && index < self.len() {
-            if let Some(offset) = self.name_offset_of(index) {
-                if let Some(place) = wanted.iter().position(|wanted| *wanted == Some(offset)) {
-                    found[place] = self.function(index);
-                    wanted[place] = None;
-                    missing -= 1;
-                }
+            if let Some(offset) = self.name_offset_of(index)
+                && let Some(place) = wanted.iter().position(|wanted| *wanted == Some(offset))
+            {
+                found[place] = self.function(index);
+                wanted[place] = None;
+                missing -= 1;
             }
             index += 1;
         }
@@ -136,11 +138,11 @@ impl<'a> Pclntab<'a> {
             let Some(name) = c_string_at(all, at) else {
                 break;
             };
-            if let Some(place) = names.iter().position(|wanted| wanted.as_bytes() == name) {
-                if found[place].is_none() {
-                    found[place] = u32::try_from(at).ok().map(NameOffset);
-                    missing -= 1;
-                }
+            if let Some(place) = names.iter().position(|wanted| wanted.as_bytes() == name)
+                && found[place].is_none()
+            {
+                found[place] = u32::try_from(at).ok().map(NameOffset);
+                missing -= 1;
             }
             at += name.len() as u64 + 1;
         }

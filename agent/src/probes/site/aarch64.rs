@@ -100,25 +100,22 @@ fn jumps_into(from: usize, word: u32, at: usize) -> bool {
     target > 0 && target <= i64::try_from(at).unwrap_or(i64::MAX)
 }
 
-/// Whether an instruction may write one of `registers`. Errs on the side of yes: only stores are
-/// told apart, because they name their source where others name their destination.
+/// Whether an instruction may write one of `registers`. Errs on the side of yes: only loads and
+/// stores of general registers are told apart, because a store names its source where others name
+/// their destination, and Go spills arguments before it uses them.
 fn may_write(word: u32, registers: &[u32]) -> bool {
-    let rt = word & 0x1f;
-    let rt2 = (word >> 10) & 0x1f;
-    let rn = (word >> 5) & 0x1f;
-    // Loads and stores have bit 27 set and bit 25 clear.
-    let memory = word & 0x0a00_0000 == 0x0800_0000;
-    if memory {
-        // stp/ldp and str/ldr of general registers: bit 22 says load.
-        let load = word & (1 << 22) != 0;
-        let pair = word & 0x3a00_0000 == 0x2800_0000;
-        let writes_base = registers.contains(&rn);
-        let ordinary = pair || word & 0x3a00_0000 == 0x3800_0000;
-        if !ordinary {
-            return true;
-        }
-        return writes_base
-            || (load && (registers.contains(&rt) || (pair && registers.contains(&rt2))));
+    let bit = |n: u32| word & (1 << n) != 0;
+    let register = |shift: u32| registers.contains(&((word >> shift) & 0x1f));
+    let (first, base, second) = (register(0), register(5), register(10));
+    let single = word & 0x3a00_0000 == 0x3800_0000;
+    let pair = word & 0x3a00_0000 == 0x2800_0000;
+    if pair {
+        // Bit 23: pre- or post-indexed, which moves the base. Bit 22: load.
+        (base && bit(23)) || (bit(22) && (first || second))
+    } else if single {
+        let indexed = !bit(24) && !bit(21) && bit(10);
+        (base && indexed) || (first && (bit(22) || bit(23)))
+    } else {
+        first
     }
-    registers.contains(&rt)
 }

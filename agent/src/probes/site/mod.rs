@@ -6,6 +6,8 @@
 //! symbol's first instruction, in Go always a comparison, is never used: the function is decoded.
 
 mod aarch64;
+#[cfg(test)]
+mod tests;
 mod x86_64;
 
 use thiserror::Error;
