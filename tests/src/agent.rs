@@ -53,7 +53,18 @@ impl End {
     /// The reason in the `detached` event.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
-        self.events.iter().find(|e| e["event"] == "detached")?["reason"].as_str()
+        self.detached()?["reason"].as_str()
+    }
+
+    /// Whether the agent says that its probes were gone when it ended. Where the kernel is busy
+    /// with other probes it may still be removing them, and the agent does not wait for ever.
+    #[must_use]
+    pub fn was_clean(&self) -> bool {
+        self.detached().is_some_and(|e| e["clean"] == true)
+    }
+
+    fn detached(&self) -> Option<&Value> {
+        self.events.iter().find(|e| e["event"] == "detached")
     }
 }
 

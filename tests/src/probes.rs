@@ -5,8 +5,11 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+
+use crate::lines::PATIENCE;
 
 /// Run-time addresses at which executable memory differs from the file it was mapped from.
 ///
@@ -53,6 +56,22 @@ pub fn changed_bytes(pid: u32) -> Result<Vec<u64>> {
         );
     }
     Ok(changed)
+}
+
+/// Waits until the kernel has removed all breakpoints of a process.
+///
+/// # Errors
+/// They stay, or the process is gone.
+pub fn wait_until_gone(pid: u32) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = changed_bytes(pid)?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "breakpoints stay at {left:x?}");
+        std::thread::yield_now();
+    }
 }
 
 #[cfg(test)]

@@ -41,12 +41,7 @@ fn the_target_ends_while_watched() {
         target.tell(command).unwrap();
         let end = agent.end().unwrap();
         assert_eq!(end.code, Some(0), "{command}: {}", end.stderr);
-        // A parent that has not reaped it yet is all that could tell a kill from an exit.
-        let said = end.reason().unwrap_or("none");
-        assert!(
-            said == reason || (command == "kill" && said == "killed"),
-            "{command}: {said}"
-        );
+        assert_eq!(end.reason(), Some(reason), "{command}");
         if reason == "exec" {
             assert!(
                 target.is_running().unwrap(),
@@ -173,35 +168,4 @@ fn a_full_map_is_counted_and_said() {
         agent.stop_cleanly().unwrap();
         target.ask("release").unwrap();
     }
-}
-
-/// `--duration 0s` attaches, reports once and detaches. Detaching is slow in the kernel and mostly
-/// waiting, so several agents take turns on several targets at the same time.
-#[test]
-#[ignore = "needs root and a kernel with uprobes"]
-fn a_thousand_rounds_on_busy_targets() {
-    need!(skip::is_root(), "needs root");
-    let rounds: usize = 1000;
-    let lanes = 8;
-    let started = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..lanes {
-            scope.spawn(|| {
-                let mut target = exits();
-                let before = churned(&mut target);
-                for round in 0..rounds / lanes {
-                    let agent = Agent::attach(target.pid(), &["--duration", "0s"]).unwrap();
-                    let end = agent.end().unwrap();
-                    assert_eq!(end.code, Some(0), "round {round}: {}", end.stderr);
-                    assert_eq!(end.reason(), Some("duration"));
-                }
-                assert_eq!(
-                    probes::changed_bytes(target.pid()).unwrap(),
-                    Vec::<u64>::new()
-                );
-                assert!(churned(&mut target) > before, "the target works");
-            });
-        }
-    });
-    eprintln!("{rounds} rounds in {:.1?}", started.elapsed());
 }

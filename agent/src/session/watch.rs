@@ -164,6 +164,8 @@ impl Session {
     /// # Errors
     /// The kernel's maps cannot be read.
     pub fn status(&mut self) -> Result<Event, SessionError> {
+        // The moment of the counts, not of the line: who reads it compares with a clock.
+        let time = timestamp(SystemTime::now());
         let readout = self.probes.read()?;
         self.tracker.refresh(&readout.sites);
         let status = status::status(
@@ -179,7 +181,10 @@ impl Session {
             },
             &mut self.names,
         );
-        Ok(self.event(EventKind::Status(status)))
+        Ok(Event {
+            time,
+            ..self.event(EventKind::Status(status))
+        })
     }
 
     /// Detaches, and says so.
