@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::target::{TargetError, find_by_name};
+
 /// Finds leaked goroutines in running Go programs, from outside.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "gostray", version, max_term_width = 100)]
@@ -24,6 +26,11 @@ pub enum Command {
     /// Ends with Ctrl-C, after --duration, or with the process. Nothing of the program is stopped,
     /// restarted or written to.
     Attach(AttachArguments),
+    /// Show all goroutines of a running Go program now, grouped by where they were created, what
+    /// they wait for and where.
+    ///
+    /// Reads the program's memory while it runs: no probe, no pause.
+    Snapshot(SnapshotArguments),
     /// Say what this kernel, these privileges and that program allow, and how to mend what is
     /// missing.
     Doctor(DoctorArguments),
@@ -61,6 +68,37 @@ pub struct AttachArguments {
     pub sites: Sites,
 }
 
+/// `gostray snapshot`.
+#[derive(Clone, Debug, Args)]
+pub struct SnapshotArguments {
+    /// The process.
+    #[command(flatten)]
+    pub target: Target,
+    /// How to write: text for people, json for programs, folded for flame graph tools.
+    #[arg(long, value_enum, default_value_t = SnapshotFormat::Text)]
+    pub format: SnapshotFormat,
+    /// Only goroutines in this state, such as waiting, syscall, runnable or running.
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Only goroutines that wait for something whose name contains this, such as `chan`.
+    #[arg(long, value_name = "REASON")]
+    pub wait: Option<String>,
+    /// Only groups of which one is known to have waited at least so long, such as 10m.
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    pub min_age: Option<Duration>,
+}
+
+/// Formats of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SnapshotFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// A line for each stack, with its count.
+    Folded,
+}
+
 /// Which process: its pid, or its name.
 #[derive(Clone, Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -71,6 +109,19 @@ pub struct Target {
     /// The one process of this name.
     #[arg(long)]
     pub name: Option<String>,
+}
+
+impl Target {
+    /// The process id.
+    ///
+    /// # Errors
+    /// No process has the name, or several have.
+    pub fn resolve(&self) -> Result<i32, TargetError> {
+        match (self.pid, &self.name) {
+            (Some(pid), _) => Ok(pid),
+            (None, name) => find_by_name(name.as_deref().unwrap_or_default()),
+        }
+    }
 }
 
 /// `gostray doctor`.

@@ -23,7 +23,7 @@ use crate::{
     probes::{Limits, SiteChoice},
     report::{DetachReason, Event, JsonLines, Renderer, Text},
     session::{Inspected, Options, Session},
-    target::{Vitality, find_by_name},
+    target::Vitality,
 };
 
 /// Columns where the output is no terminal.
@@ -33,11 +33,7 @@ const DEFAULT_WIDTH: usize = 100;
 pub(super) fn run(arguments: &AttachArguments) -> anyhow::Result<Exit> {
     // Blocked before there is anything to clean up, so that no signal ends us in between.
     let signals = signals().context("cannot receive signals")?;
-    let pid = match (&arguments.target.pid, &arguments.target.name) {
-        (Some(pid), _) => *pid,
-        (None, Some(name)) => find_by_name(name)?,
-        (None, None) => anyhow::bail!("no process named"),
-    };
+    let pid = arguments.target.resolve()?;
     let options = options(arguments);
     let started = Instant::now();
     let inspected = Inspected::new(pid, options, &BinaryCache::new())?;

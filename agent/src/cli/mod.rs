@@ -5,6 +5,7 @@ mod arguments;
 mod attach;
 mod doctor;
 mod exit;
+mod snapshot;
 
 pub use arguments::{Arguments, AttachArguments, Command, Format};
 pub use exit::Exit;
@@ -30,6 +31,7 @@ pub fn message(error: &anyhow::Error) -> String {
 pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.command {
         Command::Attach(arguments) => attach::run(&arguments),
+        Command::Snapshot(arguments) => snapshot::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     }
 }

@@ -62,6 +62,21 @@ pub trait MemoryReader {
     /// Not all of them could be read; `into` then holds anything.
     fn read(&self, address: RuntimeAddress, into: &mut [u8]) -> Result<(), MemoryError>;
 
+    /// Reads `length` bytes at each of `addresses` and passes them on in that order, with the index
+    /// of the address. Each fails on its own.
+    fn read_records(
+        &self,
+        addresses: &[RuntimeAddress],
+        length: usize,
+        visit: &mut dyn FnMut(usize, Result<&[u8], MemoryError>),
+    ) {
+        let mut record = vec![0; length];
+        for (index, address) in addresses.iter().enumerate() {
+            let read = self.read(*address, &mut record);
+            visit(index, read.map(|()| &record[..]));
+        }
+    }
+
     /// `N` bytes at `address`.
     ///
     /// # Errors

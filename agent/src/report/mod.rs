@@ -5,14 +5,17 @@ mod json;
 mod model;
 #[cfg(test)]
 mod samples;
+mod snapshot;
 mod text;
 mod time;
+mod words;
 
 pub use json::JsonLines;
 pub use model::{
     Attached, DetachReason, Detached, Event, EventKind, Leak, Lifetime, Overhead, Parks, Place,
     ProcessInfo, Resolved, SiteCounts, SiteName, Status, Unknown,
 };
+pub use snapshot::{Filter, Group, Snapshot};
 pub use text::Text;
 pub use time::timestamp;
 

@@ -1,17 +1,15 @@
 //! Calm text for a terminal: a line a status with the sites that grow, a paragraph a leak.
 
-mod words;
-
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, Write};
 
+use super::words::{clock, coverage, line, place, seconds, shortened, size};
 use super::{
     Attached, DetachReason, Detached, Event, EventKind, Leak, Place, Renderer, Resolved,
     SiteCounts, Status,
 };
-use words::{clock, coverage, line, place, seconds, shortened, size};
 
 /// Rows of the table.
 const ROWS: usize = 10;

@@ -1,5 +1,7 @@
 //! One goroutine, read from its `g` while the program runs.
 
+use std::borrow::Cow;
+
 use super::layout::GoroutineLayout;
 use crate::{
     binary::RuntimeAddress,
@@ -20,7 +22,7 @@ const SCAN_BIT: u32 = 0x1000;
 
 /// `g.atomicstatus` without the scan bit
 /// (`src/runtime/runtime2.go`; the last two exist from Go 1.26 on).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GoroutineState {
     /// Allocated, not initialised.
     Idle,
@@ -64,6 +66,26 @@ impl From<u32> for GoroutineState {
     }
 }
 
+impl GoroutineState {
+    /// The word that Go's own tracebacks use (`gStatusStrings` in `src/runtime/traceback.go`).
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Runnable => "runnable",
+            Self::Running => "running",
+            Self::Syscall => "syscall",
+            Self::Waiting => "waiting",
+            Self::Dead => "dead",
+            Self::CopyStack => "copystack",
+            Self::Preempted => "preempted",
+            Self::Leaked => "leaked",
+            Self::DeadExtra => "extra",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
 /// A goroutine at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Goroutine {
@@ -75,6 +97,11 @@ pub struct Goroutine {
     pub wait_reason: u8,
     /// The pc behind the `go` statement's call.
     pub created_at: RuntimeAddress,
+    /// The function it began with.
+    pub start: RuntimeAddress,
+    /// When a garbage collection first saw it wait (`CLOCK_MONOTONIC`, nanoseconds): it has waited
+    /// at least since then. `None` when none has.
+    pub waiting_since_ns: Option<u64>,
     /// Size of its stack in bytes.
     pub stack_bytes: u64,
     /// Where it stopped, and the return addresses behind, innermost first. Empty while it runs.
@@ -92,11 +119,26 @@ pub fn read_goroutine(
     address: RuntimeAddress,
 ) -> Result<Option<Goroutine>, MemoryError> {
     let before = RawG::read(memory, layout, address)?;
+    goroutine(memory, layout, address, &before)
+}
+
+/// As [`read_goroutine`], of a `g` whose bytes have been read already.
+pub(super) fn goroutine(
+    memory: &impl MemoryReader,
+    layout: &GoroutineLayout,
+    address: RuntimeAddress,
+    before: &RawG<'_>,
+) -> Result<Option<Goroutine>, MemoryError> {
+    let state = before.state(layout);
+    let waiting_since = before.word(layout.waitsince);
     let mut goroutine = Goroutine {
         goid: before.word(layout.goid),
-        state: before.state(layout),
+        state,
         wait_reason: before.byte(layout.waitreason),
         created_at: RuntimeAddress(before.word(layout.gopc)),
+        start: RuntimeAddress(before.word(layout.startpc)),
+        waiting_since_ns: (state == GoroutineState::Waiting && waiting_since != 0)
+            .then_some(waiting_since),
         stack_bytes: before.stack_size(layout, address)?,
         stack: Vec::new(),
     };
@@ -106,7 +148,7 @@ pub fn read_goroutine(
     let high = before.word(layout.stack_hi);
     let walked = walk(memory, registers, high)?;
     let after = RawG::read(memory, layout, address)?;
-    if !after.same_rest(&before, layout) {
+    if !after.same_rest(before, layout) {
         return Ok(None);
     }
     goroutine.stack = walked;
@@ -121,32 +163,49 @@ struct Registers {
     bp: u64,
 }
 
-/// The bytes of a `g`.
-struct RawG {
-    bytes: Vec<u8>,
+/// Bytes of a `g`, which come from the target's own DWARF and so are not believed without bound.
+pub(super) fn size_of_g(
+    layout: &GoroutineLayout,
+    address: RuntimeAddress,
+) -> Result<usize, MemoryError> {
+    if layout.size > MAX_G {
+        return Err(MemoryError::Implausible {
+            what: "a g",
+            address,
+            claimed: layout.size.into(),
+            bound: MAX_G.into(),
+        });
+    }
+    Ok(layout.size as usize)
 }
 
-impl RawG {
+/// The bytes of a `g`.
+pub(super) struct RawG<'a> {
+    bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> RawG<'a> {
+    /// `bytes` from the start of a `g`, at least as many as the layout says.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes: bytes.into(),
+        }
+    }
+
     fn read(
         memory: &impl MemoryReader,
         layout: &GoroutineLayout,
         address: RuntimeAddress,
     ) -> Result<Self, MemoryError> {
-        if layout.size > MAX_G {
-            return Err(MemoryError::Implausible {
-                what: "a g",
-                address,
-                claimed: layout.size.into(),
-                bound: MAX_G.into(),
-            });
-        }
-        let mut bytes = vec![0; layout.size as usize];
+        let mut bytes = vec![0; size_of_g(layout, address)?];
         memory.read(address, &mut bytes)?;
-        Ok(Self { bytes })
+        Ok(Self {
+            bytes: bytes.into(),
+        })
     }
 
     /// The word at `offset`, which is one of the layout's and so inside of the struct.
-    fn word(&self, offset: u32) -> u64 {
+    pub(super) fn word(&self, offset: u32) -> u64 {
         let word = self.bytes.get(offset as usize..);
         word.and_then(|tail| tail.first_chunk())
             .map_or(0, |bytes| u64::from_le_bytes(*bytes))
@@ -156,7 +215,7 @@ impl RawG {
         self.bytes.get(offset as usize).copied().unwrap_or(0)
     }
 
-    fn state(&self, layout: &GoroutineLayout) -> GoroutineState {
+    pub(super) fn state(&self, layout: &GoroutineLayout) -> GoroutineState {
         let status = self.bytes.get(layout.atomicstatus as usize..);
         status
             .and_then(|tail| tail.first_chunk())
@@ -205,7 +264,7 @@ impl RawG {
     }
 
     /// Whether the goroutine rests where it rested at `earlier`.
-    fn same_rest(&self, earlier: &Self, layout: &GoroutineLayout) -> bool {
+    fn same_rest(&self, earlier: &RawG<'_>, layout: &GoroutineLayout) -> bool {
         self.state(layout) == earlier.state(layout)
             && [
                 layout.goid,

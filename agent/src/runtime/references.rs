@@ -29,7 +29,7 @@ fn x86_64(entry: LinkAddress, code: &[u8]) -> Vec<LinkAddress> {
         .collect()
 }
 
-/// `adrp` and the `add` behind it.
+/// `adrp` and the `add`, or the load or store of a word, behind it.
 fn aarch64(entry: LinkAddress, code: &[u8]) -> Vec<LinkAddress> {
     const PAGE: u64 = 4096;
     let (words, _) = code.as_chunks::<4>();
@@ -40,23 +40,25 @@ fn aarch64(entry: LinkAddress, code: &[u8]) -> Vec<LinkAddress> {
     (0_u64..)
         .zip(words.windows(2))
         .filter_map(|(n, pair)| {
-            let &[adrp, add] = pair else { return None };
-            let same_register = (add >> 5) & 0x1f == adrp & 0x1f;
-            // `add` of an immediate that is not shifted.
-            if adrp & 0x9f00_0000 != 0x9000_0000
-                || add & 0xffc0_0000 != 0x9100_0000
-                || !same_register
-            {
+            let &[adrp, user] = pair else { return None };
+            let same_register = (user >> 5) & 0x1f == adrp & 0x1f;
+            if adrp & 0x9f00_0000 != 0x9000_0000 || !same_register {
                 return None;
             }
+            let immediate = u64::from((user >> 10) & 0xfff);
+            let offset = match user & 0xffc0_0000 {
+                // `add` of an immediate that is not shifted.
+                0x9100_0000 => immediate,
+                // `str` and `ldr` of 64 bits, counted in words.
+                0xf900_0000 | 0xf940_0000 => immediate * 8,
+                _ => return None,
+            };
             // 21 bits with sign: bits 23..5 above bits 30..29.
             let pages = ((adrp >> 5) & 0x7_ffff) << 2 | (adrp >> 29) & 3;
             let pages = i64::from((pages << 11).cast_signed() >> 11);
             let page = (entry.0.wrapping_add(4 * n) & !(PAGE - 1))
                 .wrapping_add_signed(pages.wrapping_mul(4096));
-            Some(LinkAddress(
-                page.wrapping_add(u64::from((add >> 10) & 0xfff)),
-            ))
+            Some(LinkAddress(page.wrapping_add(offset)))
         })
         .collect()
 }
@@ -83,5 +85,13 @@ mod tests {
         let code: Vec<u8> = [adrp, add].into_iter().flat_map(u32::to_le_bytes).collect();
         let found = data_references(Architecture::Aarch64, LinkAddress(0x8_a000), &code);
         assert_eq!(found, [LinkAddress(0x11_d940)]);
+        // ldr x2, [x1, #0x128]
+        let load = 0xf940_0000_u32 | ((0x128 / 8) << 10) | (1 << 5) | 2;
+        let code: Vec<u8> = [adrp, load]
+            .into_iter()
+            .flat_map(u32::to_le_bytes)
+            .collect();
+        let found = data_references(Architecture::Aarch64, LinkAddress(0x8_a000), &code);
+        assert_eq!(found, [LinkAddress(0x11_d128)]);
     }
 }

@@ -113,6 +113,8 @@ mod tests {
             state: GoroutineState::Waiting,
             wait_reason,
             created_at: RuntimeAddress(1),
+            start: RuntimeAddress(2),
+            waiting_since_ns: None,
             stack_bytes: 2048,
             stack: stack.iter().copied().map(RuntimeAddress).collect(),
         }

@@ -7,9 +7,11 @@ mod cpu;
 mod evidence;
 mod inspect;
 mod names;
+mod snapshot;
 mod status;
 mod watch;
 
 pub use inspect::{Inspected, Options, SessionError};
 pub use names::Names;
+pub use snapshot::{SnapshotError, snapshot};
 pub use watch::Session;

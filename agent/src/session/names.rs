@@ -115,14 +115,13 @@ fn is_runtime_internal(function: &str) -> bool {
 }
 
 /// Whether a goroutine that starts with `function` is one of the runtime's own: as
-/// `isSystemGoroutine` in `src/runtime/traceback.go`, which looks at the name as well.
+/// `isSystemGoroutine` in `src/runtime/traceback.go`, which looks at the name as well. One that
+/// runs a program's finalizer counts as the program's for the runtime while it does so, and as the
+/// runtime's here.
 pub(super) fn is_system(function: &str) -> bool {
     function.starts_with("runtime.")
         && !matches!(
             function,
-            "runtime.main"
-                | "runtime.handleAsyncEvent"
-                | "runtime.runfinq"
-                | "runtime.runFinalizers"
+            "runtime.main" | "runtime.corostart" | "runtime.handleAsyncEvent"
         )
 }

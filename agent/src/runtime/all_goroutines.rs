@@ -1,0 +1,126 @@
+//! Where the runtime keeps all its goroutines: the slice `runtime.allgs`.
+//!
+//! A stripped binary has no names for data. But functions that go through all goroutines load the
+//! slice, and what a place holds shows whether it is the slice.
+
+use thiserror::Error;
+
+use super::{
+    goroutine::GoroutineState, goroutine::RawG, goroutine::size_of_g, layout::GoroutineLayout,
+    references::data_references,
+};
+use crate::{
+    binary::{GoBinary, LinkAddress, LoadBias, RuntimeAddress},
+    memory::{MemoryError, MemoryReader},
+};
+
+/// Functions that load `allgs` in every release from 1.18 to 1.27.
+const USERS: [&str; 3] = [
+    "runtime.allgadd",
+    "runtime.forEachG",
+    "runtime.forEachGRace",
+];
+
+/// More goroutines than any machine has memory for (2 KiB of stack each at least).
+const MAX_GOROUTINES: u64 = 1 << 28;
+
+/// `runtime.allgs` was not found.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the runtime's list of goroutines was not found in the process")]
+pub struct NotFound;
+
+/// The list of a process's goroutines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllGoroutines {
+    slice: RuntimeAddress,
+}
+
+impl AllGoroutines {
+    /// Finds the slice in a process that runs `binary`: by its symbol, else by what functions load;
+    /// then two of them have to agree.
+    ///
+    /// # Errors
+    /// No place that they load looks like the slice.
+    pub fn find(
+        binary: &GoBinary,
+        memory: &impl MemoryReader,
+        bias: LoadBias,
+        layout: &GoroutineLayout,
+    ) -> Result<Self, NotFound> {
+        let at = |address: LinkAddress| Self {
+            slice: bias.to_runtime(address),
+        };
+        let plausible =
+            |address: &LinkAddress| at(*address).is_plausible(memory, layout).unwrap_or(false);
+        if let Some((address, _)) = binary.elf().symbol("runtime.allgs")
+            && plausible(&address)
+        {
+            return Ok(at(address));
+        }
+        let mut votes: Vec<LinkAddress> = Vec::new();
+        for function in binary.pclntab().functions_named(USERS).iter().flatten() {
+            let code = binary.function_code(function).unwrap_or_default();
+            let mut loaded = data_references(binary.architecture(), function.entry(), code);
+            loaded.sort_unstable();
+            loaded.dedup();
+            loaded.retain(plausible);
+            votes.extend(loaded);
+        }
+        votes
+            .iter()
+            .find(|address| votes.iter().filter(|other| other == address).count() >= 2)
+            .map(|address| at(*address))
+            .ok_or(NotFound)
+    }
+
+    /// The addresses of all `g`s. They are never freed, and the slice only grows: a copy taken in
+    /// one piece is complete for the moment of its length.
+    ///
+    /// # Errors
+    /// Not readable, or of a length that cannot be.
+    pub fn read(&self, memory: &impl MemoryReader) -> Result<Vec<RuntimeAddress>, MemoryError> {
+        let (pointer, length) = self.header(memory)?;
+        let words = usize::try_from(length).unwrap_or(0);
+        let mut bytes = vec![0; words * 8];
+        memory.read(pointer, &mut bytes)?;
+        let (words, _) = bytes.as_chunks::<8>();
+        Ok(words
+            .iter()
+            .map(|word| RuntimeAddress(u64::from_le_bytes(*word)))
+            .collect())
+    }
+
+    fn header(&self, memory: &impl MemoryReader) -> Result<(RuntimeAddress, u64), MemoryError> {
+        let bytes: [u8; 24] = memory.read_array(self.slice)?;
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |n: usize| words.get(n).map_or(0, |word| u64::from_le_bytes(*word));
+        let (pointer, length, capacity) = (word(0), word(1), word(2));
+        if length > capacity || capacity > MAX_GOROUTINES {
+            return Err(MemoryError::Implausible {
+                what: "the list of goroutines",
+                address: self.slice,
+                claimed: length.max(capacity),
+                bound: MAX_GOROUTINES,
+            });
+        }
+        Ok((RuntimeAddress(pointer), length))
+    }
+
+    /// Whether this can be the slice: the first goroutine of a program has the number 1, and its
+    /// state is one there is.
+    fn is_plausible(
+        &self,
+        memory: &impl MemoryReader,
+        layout: &GoroutineLayout,
+    ) -> Result<bool, MemoryError> {
+        let (pointer, length) = self.header(memory)?;
+        if length == 0 {
+            return Ok(false);
+        }
+        let first = RuntimeAddress(memory.read_u64(pointer)?);
+        let mut bytes = vec![0; size_of_g(layout, first)?];
+        memory.read(first, &mut bytes)?;
+        let g = RawG::new(&bytes);
+        Ok(g.word(layout.goid) == 1 && !matches!(g.state(layout), GoroutineState::Unknown(_)))
+    }
+}

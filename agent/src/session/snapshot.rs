@@ -1,0 +1,155 @@
+//! All goroutines of a process at one moment, grouped.
+
+use std::{collections::HashMap, time::SystemTime};
+
+use nix::time::{ClockId, clock_gettime};
+use thiserror::Error;
+
+use super::{Inspected, Names, names};
+use crate::{
+    binary::RuntimeAddress,
+    memory::{LiveMemory, MemoryError},
+    report::{Group, Snapshot, Unknown, timestamp},
+    runtime::{AllGoroutines, Census, Goroutine, GoroutineState, NotFound},
+};
+
+/// Goroutine ids named for each group.
+const GOIDS: usize = 10;
+
+/// Why there is no snapshot.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// The list of goroutines was not found.
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
+    /// The list of goroutines could not be read.
+    #[error("the list of goroutines cannot be read: {0}")]
+    Unreadable(#[from] MemoryError),
+}
+
+/// What goroutines of one group have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Shape {
+    created_at: RuntimeAddress,
+    start: RuntimeAddress,
+    state: GoroutineState,
+    wait_reason: u8,
+    stack: Vec<RuntimeAddress>,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    count: u64,
+    goids: Vec<u64>,
+    waiting_since_ns: Option<u64>,
+    stack_bytes: u64,
+}
+
+impl Members {
+    fn add(&mut self, goroutine: &Goroutine) {
+        self.count += 1;
+        self.stack_bytes += goroutine.stack_bytes;
+        self.waiting_since_ns = match (self.waiting_since_ns, goroutine.waiting_since_ns) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        // The smallest ids: the oldest goroutines.
+        let place = self.goids.partition_point(|goid| *goid < goroutine.goid);
+        if place < GOIDS {
+            self.goids.truncate(GOIDS - 1);
+            self.goids.insert(place, goroutine.goid);
+        }
+    }
+}
+
+/// Takes a snapshot of the process. The program runs meanwhile: each goroutine is as it was at
+/// some moment of the pass.
+///
+/// # Errors
+/// The list of goroutines is not found or not readable.
+pub fn snapshot(inspected: &Inspected) -> Result<Snapshot, SnapshotError> {
+    let memory = LiveMemory::new(inspected.process.pid());
+    let layout = &inspected.layout;
+    let all = AllGoroutines::find(&inspected.binary, &memory, inspected.bias, layout)?;
+    let mut shapes: HashMap<Shape, Members> = HashMap::new();
+    let census = Census::take(&memory, layout, all, |goroutine| {
+        let waits = goroutine.state == GoroutineState::Waiting;
+        let shape = Shape {
+            created_at: goroutine.created_at,
+            start: goroutine.start,
+            state: goroutine.state,
+            // It keeps its last reason while it runs.
+            wait_reason: if waits { goroutine.wait_reason } else { 0 },
+            stack: goroutine.stack.clone(),
+        };
+        shapes.entry(shape).or_default().add(&goroutine);
+    })?;
+    let now_ns = clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_or(0, |now| std::time::Duration::from(now).as_nanos());
+    let mut names = Names::new(inspected.binary.clone(), inspected.bias);
+    let mut groups: Vec<Group> = shapes
+        .into_iter()
+        .map(|(shape, members)| group(&shape, members, now_ns, inspected, &mut names))
+        .collect();
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.goids.cmp(&b.goids)));
+    Ok(Snapshot {
+        process: inspected.info(),
+        pid: inspected.process.pid(),
+        taken_at: timestamp(SystemTime::now()),
+        goroutines: census.alive,
+        groups,
+        defects: census.defects,
+    })
+}
+
+fn group(
+    shape: &Shape,
+    members: Members,
+    now_ns: u128,
+    inspected: &Inspected,
+    names: &mut Names,
+) -> Group {
+    let waits = shape.state == GoroutineState::Waiting;
+    let wait_reason = match &inspected.wait_reasons {
+        Ok(reasons) if waits => reasons.name(shape.wait_reason).map(str::to_owned),
+        _ => None,
+    };
+    let mut unknown = Unknown::new();
+    if waits && wait_reason.is_none() {
+        unknown.insert(
+            "wait_reason",
+            "the binary's table of wait reasons was not found".into(),
+        );
+    }
+    if shape.stack.is_empty() {
+        unknown.insert("stack", "it runs or is about to".into());
+    }
+    let oldest = members
+        .waiting_since_ns
+        .map(|since| now_ns.saturating_sub(since.into()) as f64 / 1e9);
+    if oldest.is_none() {
+        unknown.insert(
+            "oldest_seconds",
+            "no garbage collection has seen one of them wait".into(),
+        );
+    }
+    unknown.insert("labels", "labels are not read yet".into());
+    let name = names.site(shape.created_at, Some(shape.start)).clone();
+    // The main goroutine and a thread's extra ones come from no `go` statement.
+    let created = shape.created_at != RuntimeAddress(0) && name.start.function != "runtime.main";
+    Group {
+        count: members.count,
+        state: shape.state.name(),
+        wait_reason,
+        created_at: created.then_some(name.created_at),
+        system: names::is_system(&name.start.function),
+        start: name.start,
+        stack: (!shape.stack.is_empty()).then(|| names.stack(&shape.stack)),
+        oldest_seconds: oldest,
+        stack_bytes: members.stack_bytes,
+        labels: None,
+        goids: members.goids,
+        unknown,
+    }
+}
