@@ -14,7 +14,7 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
     /// Say more on stderr; twice for details, three times for everything.
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 100)]
     pub verbose: u8,
 }
 

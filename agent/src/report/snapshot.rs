@@ -251,7 +251,20 @@ mod tests {
 
     #[test]
     fn as_text() {
-        insta::assert_snapshot!(written(|output| snapshot().text(output)));
+        insta::assert_snapshot!(written(|output| snapshot().text(output)), @r"
+        54 goroutines in 2 groups: pid 4711 /srv/app/server (go1.27.4)
+        not read: 2, because its memory is not mapped
+
+        53 chan send, for at least 2 min (goroutines 18, 19, 24, …)
+          go main.search.func1 at /src/search.go:35
+            main.send
+                /src/search.go:9
+            main.search.func1
+                /src/search.go:36
+
+        1 running (goroutines 1)
+          runtime.main
+        ");
     }
 
     #[test]
