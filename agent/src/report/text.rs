@@ -5,7 +5,7 @@ mod tests;
 
 use std::io::{self, Write};
 
-use super::words::{clock, coverage, line, place, seconds, shortened, size};
+use super::words::{clock, coverage, line, place, seconds, size};
 use super::{
     Attached, DetachReason, Detached, Event, EventKind, Leak, Place, Renderer, Resolved,
     SiteCounts, Status,
@@ -86,9 +86,12 @@ impl<W: Write> Text<W> {
         let (live, created, exited) = status.sites.iter().fold((0, 0, 0), |sum, site| {
             (sum.0 + site.live, sum.1 + site.created, sum.2 + site.exited)
         });
+        let goroutines = status.goroutines.map_or(String::new(), |number| {
+            format!("{number} goroutines; since attaching ")
+        });
         writeln!(
             self.output,
-            "\n{dim}{}{off} {live} alive of {created} created, {exited} ended{}{}",
+            "\n{dim}{}{off} {goroutines}{live} alive of {created} created, {exited} ended{}{}",
             clock(time),
             status
                 .overhead
@@ -121,7 +124,7 @@ impl<W: Write> Text<W> {
                 site.created,
                 site.exited,
                 site.oldest_seconds.map_or("-".into(), seconds),
-                shortened(&place(&site.site.created_at), room),
+                place(&site.site.created_at, room),
             )?;
         }
         if growing.len() > ROWS {

@@ -24,12 +24,19 @@ pub(super) fn line(place: &Place) -> String {
     }
 }
 
-pub(super) fn place(place: &Place) -> String {
-    format!("{} {}", line(place), place.function)
+/// The place and its function in at most `width` columns; where both do not fit, the end of the
+/// place, which leads to the line.
+pub(super) fn place(place: &Place, width: usize) -> String {
+    let whole = format!("{} {}", line(place), place.function);
+    if whole.chars().count() <= width {
+        whole
+    } else {
+        shortened(&line(place), width)
+    }
 }
 
 /// The end of `text`: a path's last parts tell more than its first.
-pub(super) fn shortened(text: &str, width: usize) -> String {
+fn shortened(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {
         return text.into();

@@ -7,7 +7,10 @@ use super::{
     goroutine::{self, RawG},
     layout::GoroutineLayout,
 };
-use crate::memory::{MemoryError, MemoryReader};
+use crate::{
+    binary::RuntimeAddress,
+    memory::{MemoryError, MemoryReader},
+};
 
 /// What could not be read: reason to number of goroutines.
 pub type Defects = BTreeMap<&'static str, u64>;
@@ -79,6 +82,30 @@ impl Census {
             }
         });
         Ok(census)
+    }
+
+    /// Counts the living without looking further: about 0.1 µs a goroutine. Those that cannot be
+    /// read are not among them.
+    ///
+    /// # Errors
+    /// The list cannot be read.
+    pub fn count(
+        memory: &impl MemoryReader,
+        layout: &GoroutineLayout,
+        all: AllGoroutines,
+    ) -> Result<u64, MemoryError> {
+        let statuses: Vec<RuntimeAddress> = all
+            .read(memory)?
+            .into_iter()
+            .filter_map(|g| g.checked_add(layout.atomicstatus.into()))
+            .collect();
+        let mut alive = 0;
+        memory.read_records(&statuses, size_of::<u32>(), &mut |_, status| {
+            let status = status.ok().and_then(|bytes| bytes.first_chunk());
+            let state = status.map(|bytes| GoroutineState::from(u32::from_le_bytes(*bytes)));
+            alive += u64::from(state.is_some_and(|state| !is_free(state)));
+        });
+        Ok(alive)
     }
 
     fn defect(&mut self, error: &MemoryError) {

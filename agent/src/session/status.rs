@@ -23,6 +23,7 @@ pub(super) struct Inputs<'a> {
     pub(super) incidents: &'a Incidents,
     pub(super) wait_reasons: Option<&'a WaitReasons>,
     pub(super) park: bool,
+    pub(super) goroutines: Option<u64>,
 }
 
 pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
@@ -42,14 +43,17 @@ pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
             probe_hits: hits(inputs.readout),
             unknown: unknown_overhead(inputs),
         },
-        goroutines: None,
+        goroutines: inputs.goroutines,
         sites,
         drops: drops(inputs.readout),
         probes: inputs.probes,
-        unknown: Unknown::from([(
-            "goroutines",
-            "probes see only goroutines created after attaching".into(),
-        )]),
+        unknown: match inputs.goroutines {
+            Some(_) => Unknown::new(),
+            None => Unknown::from([(
+                "goroutines",
+                "the runtime's list of goroutines was not found or not read yet".into(),
+            )]),
+        },
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     report::{
         Attached, DetachReason, Detached, Event, EventKind, Leak, Resolved, Unknown, timestamp,
     },
+    runtime::{AllGoroutines, Census},
     target::Vitality,
     track::{Living, Observation, SCALES, Site, Tracker},
 };
@@ -46,6 +47,8 @@ pub struct Session {
     rule: Box<dyn Rule>,
     incidents: Incidents,
     creation_stacks: HashMap<u64, Vec<Vec<RuntimeAddress>>>,
+    all_goroutines: Option<AllGoroutines>,
+    goroutines: Option<u64>,
     cpu: OwnCpu,
     began: Instant,
     next_observation: Instant,
@@ -80,6 +83,13 @@ impl Session {
             Vitality::Ended => return Err(SessionError::Ended { pid }),
             Vitality::Replaced => return Err(SessionError::Replaced { pid }),
         }
+        let all_goroutines = AllGoroutines::find(
+            &inspected.binary,
+            &memory,
+            inspected.bias,
+            &inspected.layout,
+        )
+        .ok();
         let now = Instant::now();
         Ok(Self {
             names: Names::new(inspected.binary.clone(), inspected.bias),
@@ -91,6 +101,8 @@ impl Session {
             rule: Box::new(Accumulation),
             incidents: Incidents::default(),
             creation_stacks: HashMap::new(),
+            all_goroutines,
+            goroutines: None,
             cpu: OwnCpu::new(now),
             began: now,
             next_observation: now,
@@ -153,6 +165,10 @@ impl Session {
                 living,
             },
         );
+        // A pass that fails leaves the number unknown; the next one may not.
+        self.goroutines = self
+            .all_goroutines
+            .and_then(|all| Census::count(&self.memory, &self.inspected.layout, all).ok());
         let events = self.judge(at, &readout);
         let pause = started.elapsed() * OBSERVATION_SHARE;
         self.next_observation = started + pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -178,6 +194,7 @@ impl Session {
                 incidents: &self.incidents,
                 wait_reasons: self.inspected.wait_reasons.as_ref().ok(),
                 park: self.options.park,
+                goroutines: self.goroutines,
             },
             &mut self.names,
         );
