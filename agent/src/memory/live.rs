@@ -9,7 +9,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{MemoryError, MemoryReader};
+use super::{MemoryError, MemoryReader, VisitRecord};
 use crate::binary::RuntimeAddress;
 
 /// A running process's memory. Reads whatever has the pid now; the caller watches over its
@@ -37,7 +37,7 @@ impl MemoryReader for LiveMemory {
         &self,
         addresses: &[RuntimeAddress],
         length: usize,
-        visit: &mut dyn FnMut(usize, Result<&[u8], MemoryError>),
+        visit: &mut VisitRecord<'_>,
     ) {
         let mut buffer = vec![0; length * MAX_RANGES.min(addresses.len())];
         let mut next = 0;

@@ -9,4 +9,4 @@ mod reader;
 
 pub use live::LiveMemory;
 pub use mapped_file::{FileChanged, FileIdentity, MappedFile};
-pub use reader::{BytesMemory, MemoryError, MemoryReader};
+pub use reader::{BytesMemory, MemoryError, MemoryReader, VisitRecord};

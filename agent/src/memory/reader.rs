@@ -54,6 +54,9 @@ pub enum MemoryError {
     },
 }
 
+/// Takes the index of an address and what is there.
+pub type VisitRecord<'a> = dyn FnMut(usize, Result<&[u8], MemoryError>) + 'a;
+
 /// Memory at run-time addresses, little-endian.
 pub trait MemoryReader {
     /// Fills `into` with the bytes at `address`.
@@ -68,7 +71,7 @@ pub trait MemoryReader {
         &self,
         addresses: &[RuntimeAddress],
         length: usize,
-        visit: &mut dyn FnMut(usize, Result<&[u8], MemoryError>),
+        visit: &mut VisitRecord<'_>,
     ) {
         let mut record = vec![0; length];
         for (index, address) in addresses.iter().enumerate() {
