@@ -21,8 +21,9 @@ const USERS: [&str; 3] = [
     "runtime.forEachGRace",
 ];
 
-/// More goroutines than any machine has memory for (2 KiB of stack each at least).
-const MAX_GOROUTINES: u64 = 1 << 28;
+/// More goroutines than a program has: their stacks alone would take 32 GiB. The list of so many
+/// takes 128 MiB.
+const MAX_GOROUTINES: u64 = 1 << 24;
 
 /// `runtime.allgs` was not found.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -36,6 +37,12 @@ pub struct AllGoroutines {
 }
 
 impl AllGoroutines {
+    /// The list whose slice header is at `slice`.
+    #[must_use]
+    pub fn at(slice: RuntimeAddress) -> Self {
+        Self { slice }
+    }
+
     /// Finds the slice in a process that runs `binary`: by its symbol, else by what functions load;
     /// then two of them have to agree.
     ///
@@ -47,9 +54,7 @@ impl AllGoroutines {
         bias: LoadBias,
         layout: &GoroutineLayout,
     ) -> Result<Self, NotFound> {
-        let at = |address: LinkAddress| Self {
-            slice: bias.to_runtime(address),
-        };
+        let at = |address: LinkAddress| Self::at(bias.to_runtime(address));
         let plausible =
             |address: &LinkAddress| at(*address).is_plausible(memory, layout).unwrap_or(false);
         if let Some((address, _)) = binary.elf().symbol("runtime.allgs")
@@ -80,6 +85,15 @@ impl AllGoroutines {
     /// Not readable, or of a length that cannot be.
     pub fn read(&self, memory: &impl MemoryReader) -> Result<Vec<RuntimeAddress>, MemoryError> {
         let (pointer, length) = self.header(memory)?;
+        let Some(before_last) = length.checked_sub(1) else {
+            return Ok(Vec::new());
+        };
+        // Before memory is reserved for so many, there should be so many.
+        let last = pointer.checked_add(before_last * 8);
+        memory.read_u64(last.ok_or(MemoryError::Unmapped {
+            address: pointer,
+            length: 8,
+        })?)?;
         let words = usize::try_from(length).unwrap_or(0);
         let mut bytes = vec![0; words * 8];
         memory.read(pointer, &mut bytes)?;
@@ -122,5 +136,46 @@ impl AllGoroutines {
         memory.read(first, &mut bytes)?;
         let g = RawG::new(&bytes);
         Ok(g.word(layout.goid) == 1 && !matches!(g.state(layout), GoroutineState::Unknown(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::BytesMemory;
+
+    /// A slice header at 0 and what it points to behind it.
+    fn memory(pointer: u64, length: u64, capacity: u64, list: &[u64]) -> BytesMemory {
+        let words = [pointer, length, capacity];
+        let bytes = words.iter().chain(list).flat_map(|word| word.to_le_bytes());
+        BytesMemory {
+            base: 0,
+            bytes: bytes.collect(),
+        }
+    }
+
+    #[test]
+    fn the_list_is_read_whole() {
+        let all = AllGoroutines::at(RuntimeAddress(0));
+        let read = all.read(&memory(24, 2, 4, &[7, 8, 9])).expect("a list");
+        assert_eq!(read, [RuntimeAddress(7), RuntimeAddress(8)]);
+        assert_eq!(all.read(&memory(0, 0, 0, &[])).expect("a list"), []);
+    }
+
+    #[test]
+    fn absurd_lengths_are_errors_before_memory_is_reserved() {
+        let all = AllGoroutines::at(RuntimeAddress(0));
+        for (length, capacity) in [(5, 4), (1, u64::MAX), (MAX_GOROUTINES + 1, u64::MAX)] {
+            assert!(matches!(
+                all.read(&memory(24, length, capacity, &[7])),
+                Err(MemoryError::Implausible { .. })
+            ));
+        }
+        for pointer in [24, u64::MAX - 8] {
+            assert!(matches!(
+                all.read(&memory(pointer, MAX_GOROUTINES, MAX_GOROUTINES, &[7])),
+                Err(MemoryError::Unmapped { .. })
+            ));
+        }
     }
 }
