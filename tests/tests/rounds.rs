@@ -21,7 +21,7 @@ const LANES: usize = 4;
 
 /// One round, as `gostray attach` does it; returns whether the kernel let go in time.
 fn round(pid: i32, options: Options, binaries: &BinaryCache) -> bool {
-    let inspected = Inspected::new(pid, options, binaries).unwrap();
+    let inspected = Inspected::new(pid, binaries).unwrap();
     let mut session = Session::attach(inspected, options).unwrap();
     session.observe().unwrap();
     session.status().unwrap();

@@ -36,11 +36,11 @@ pub(super) fn run(arguments: &AttachArguments) -> anyhow::Result<Exit> {
     let pid = arguments.target.resolve()?;
     let options = options(arguments);
     let started = Instant::now();
-    let inspected = Inspected::new(pid, options, &BinaryCache::new())?;
+    let inspected = Inspected::new(pid, &BinaryCache::new())?;
     info!(
         elapsed_ms = started.elapsed().as_millis(),
-        go = %inspected.binary.build_info().go_version,
-        layout = inspected.layout_source,
+        go = %inspected.program.binary.build_info().go_version,
+        layout = %inspected.program.layouts.source(),
         "looked at the process"
     );
     let session = Session::attach(inspected, options)?;

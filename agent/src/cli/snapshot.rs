@@ -9,13 +9,13 @@ use super::{
 use crate::{
     binary::BinaryCache,
     report::Filter,
-    session::{Inspected, Options, snapshot},
+    session::{Inspected, snapshot},
 };
 
 /// Runs the command.
 pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
     let pid = arguments.target.resolve()?;
-    let inspected = Inspected::new(pid, Options::default(), &BinaryCache::new())?;
+    let inspected = Inspected::new(pid, &BinaryCache::new())?;
     let mut snapshot = snapshot(&inspected)?;
     snapshot.retain(&Filter {
         state: arguments.state.clone(),

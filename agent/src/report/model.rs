@@ -1,13 +1,13 @@
 //! What gostray says, as data.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::detect::Verdict;
 
 /// A place in the program's source. `None` where the binary does not tell.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// The function as Go writes it.
     pub function: String,
@@ -49,7 +49,7 @@ pub enum EventKind {
 }
 
 /// What is known of the target before it is watched.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProcessInfo {
     /// Path of the executable when it was started.
     pub exe: String,
@@ -64,7 +64,7 @@ pub struct ProcessInfo {
     /// The container's id.
     pub container_id: Option<String>,
     /// `amd64` or `arm64`.
-    pub architecture: &'static str,
+    pub architecture: Cow<'static, str>,
     /// Where the offsets of the runtime's structs come from.
     pub layout: String,
 }

@@ -41,7 +41,7 @@ pub(super) fn attached() -> Attached {
             main_module: Some("example.com/app".into()),
             vcs_revision: Some("5a1b2c3d".into()),
             container_id: None,
-            architecture: "amd64",
+            architecture: "amd64".into(),
             layout: "DWARF".into(),
         },
         mode: "lifetimes",

@@ -4,15 +4,13 @@ use std::{path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 
+use super::Program;
 use crate::{
-    binary::{BinaryCache, BinaryError, GoBinary, LoadBias},
+    binary::{BinaryCache, BinaryError},
     memory::LiveMemory,
     probes::{Limits, Plan, ProbeError, ProbeKind, SiteChoice},
     report::ProcessInfo,
-    runtime::{
-        WaitReasonError, WaitReasons,
-        layout::{GoroutineLayout, LayoutError, Layouts},
-    },
+    runtime::layout::LayoutError,
     target::{self, Lifetime, Process, TargetError},
 };
 
@@ -69,25 +67,15 @@ pub struct Options {
     pub limits: Limits,
 }
 
-/// A process, its executable, and where things are in it.
+/// A process and the program it runs.
 #[derive(Debug)]
 pub struct Inspected {
     /// The process.
     pub process: Process,
-    /// Its executable.
-    pub binary: Arc<GoBinary>,
-    /// Where the executable is loaded.
-    pub bias: LoadBias,
+    /// What it runs.
+    pub program: Program,
     /// Notices its end.
     pub lifetime: Lifetime,
-    /// Where the fields of `runtime.g` are.
-    pub layout: GoroutineLayout,
-    /// Where that is known from, for people.
-    pub layout_source: String,
-    /// What wait reasons mean.
-    pub wait_reasons: Result<WaitReasons, WaitReasonError>,
-    /// Where the probes go.
-    pub plan: Plan,
 }
 
 impl Inspected {
@@ -95,9 +83,9 @@ impl Inspected {
     ///
     /// # Errors
     /// It is gone, no Go program, or one that is not known well enough.
-    pub fn new(pid: i32, options: Options, binaries: &BinaryCache) -> Result<Self, SessionError> {
+    pub fn new(pid: i32, binaries: &BinaryCache) -> Result<Self, SessionError> {
         let process = Process::open(pid)?;
-        match Self::of(process.clone(), options, binaries) {
+        match Self::of(process.clone(), binaries) {
             // A process that ends in the middle gives all kinds of errors; this is the true one.
             Err(error) => Err(match Process::open(pid) {
                 Ok(now) if now.identity == process.identity => error,
@@ -107,11 +95,7 @@ impl Inspected {
         }
     }
 
-    fn of(
-        process: Process,
-        options: Options,
-        binaries: &BinaryCache,
-    ) -> Result<Self, SessionError> {
+    fn of(process: Process, binaries: &BinaryCache) -> Result<Self, SessionError> {
         let pid = process.pid();
         let path = process.exe.clone();
         let exe = process.exe_link();
@@ -131,57 +115,49 @@ impl Inspected {
             path: path.clone(),
             source,
         })?;
-        let layouts = layouts(&binary).map_err(|source| SessionError::Layout {
-            path: path.clone(),
-            source,
+        let code = binary.module_data().text;
+        let offset = binary.file_offset(code).ok_or_else(|| {
+            let (what, offset) = ("the Go program", 0);
+            let reason = "its code is not in the file";
+            SessionError::Binary {
+                path: path.clone(),
+                source: Arc::new(BinaryError::Malformed {
+                    what,
+                    offset,
+                    reason,
+                }),
+            }
         })?;
-        let layout = GoroutineLayout::new(&layouts).map_err(|source| SessionError::Layout {
-            path: path.clone(),
-            source,
-        })?;
+        let bias = target::load_bias(&process, offset, code)?;
+        let lifetime = Lifetime::watch(&process, bias.to_runtime(code))?;
+        let program = Program::new(binary, bias, &LiveMemory::new(pid))
+            .map_err(|source| SessionError::Layout { path, source })?;
+        Ok(Self {
+            process,
+            program,
+            lifetime,
+        })
+    }
+
+    /// Where the probes go.
+    ///
+    /// # Errors
+    /// The code is not what is known of the runtime.
+    pub fn plan(&self, options: Options) -> Result<Plan, SessionError> {
         let mut kinds = vec![ProbeKind::Creation, ProbeKind::Exit];
         if options.park {
             kinds.push(ProbeKind::Park);
         }
-        let plan = Plan::new(&binary, &kinds, options.choice)?;
-        let code = plan
-            .probe(ProbeKind::Creation)
-            .ok_or(ProbeError::NotInFile {
-                probe: ProbeKind::Creation.name(),
-            })?;
-        let bias = target::load_bias(&process, code.offset, code.site.address)?;
-        let lifetime = Lifetime::watch(&process, bias.to_runtime(code.site.address))?;
-        let wait_reasons = WaitReasons::find(&binary, &LiveMemory::new(pid), bias);
-        Ok(Self {
-            process,
-            bias,
-            lifetime,
-            layout,
-            layout_source: layouts.source().to_string(),
-            wait_reasons,
-            plan,
-            binary,
-        })
+        Ok(Plan::new(&self.program.binary, &kinds, options.choice)?)
     }
 
     /// The same for reports.
     #[must_use]
     pub fn info(&self) -> ProcessInfo {
-        let build = self.binary.build_info();
-        ProcessInfo {
-            exe: self.process.exe.display().to_string(),
-            build_id: self.binary.build_id().map(str::to_owned),
-            go_version: build.go_version.to_string(),
-            main_module: build.main_module.as_ref().map(|module| module.path.clone()),
-            vcs_revision: build.vcs_revision().map(str::to_owned),
-            container_id: self.process.container_id.clone(),
-            architecture: self.binary.architecture().name(),
-            layout: self.layout_source.clone(),
-        }
+        let Process {
+            exe, container_id, ..
+        } = &self.process;
+        self.program
+            .info(exe.display().to_string(), container_id.clone())
     }
-}
-
-fn layouts(binary: &GoBinary) -> Result<Layouts, LayoutError> {
-    let (_, minor) = binary.build_info().go_version.release();
-    Layouts::for_binary(binary.bytes(), minor.into(), binary.architecture())
 }

@@ -7,11 +7,13 @@ mod cpu;
 mod evidence;
 mod inspect;
 mod names;
+mod program;
 mod snapshot;
 mod status;
 mod watch;
 
 pub use inspect::{Inspected, Options, SessionError};
 pub use names::Names;
+pub use program::Program;
 pub use snapshot::{SnapshotError, snapshot};
 pub use watch::Session;

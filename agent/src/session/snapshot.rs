@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::SystemTime};
 use nix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 
-use super::{Inspected, Names, names};
+use super::{Inspected, Names, Program, names};
 use crate::{
     binary::RuntimeAddress,
     memory::{LiveMemory, MemoryError},
@@ -70,8 +70,9 @@ impl Members {
 /// The list of goroutines is not found or not readable.
 pub fn snapshot(inspected: &Inspected) -> Result<Snapshot, SnapshotError> {
     let memory = LiveMemory::new(inspected.process.pid());
-    let layout = &inspected.layout;
-    let all = AllGoroutines::find(&inspected.binary, &memory, inspected.bias, layout)?;
+    let program = &inspected.program;
+    let layout = &program.layout;
+    let all = AllGoroutines::find(&program.binary, &memory, program.bias, layout)?;
     let mut shapes: HashMap<Shape, Members> = HashMap::new();
     let census = Census::take(&memory, layout, all, |goroutine| {
         let waits = goroutine.state == GoroutineState::Waiting;
@@ -87,10 +88,10 @@ pub fn snapshot(inspected: &Inspected) -> Result<Snapshot, SnapshotError> {
     })?;
     let now_ns = clock_gettime(ClockId::CLOCK_MONOTONIC)
         .map_or(0, |now| std::time::Duration::from(now).as_nanos());
-    let mut names = Names::new(inspected.binary.clone(), inspected.bias);
+    let mut names = Names::new(program.binary.clone(), program.bias);
     let mut groups: Vec<Group> = shapes
         .into_iter()
-        .map(|(shape, members)| group(&shape, members, now_ns, inspected, &mut names))
+        .map(|(shape, members)| group(&shape, members, now_ns, program, &mut names))
         .collect();
     groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.goids.cmp(&b.goids)));
     Ok(Snapshot {
@@ -99,7 +100,11 @@ pub fn snapshot(inspected: &Inspected) -> Result<Snapshot, SnapshotError> {
         taken_at: timestamp(SystemTime::now()),
         goroutines: census.alive,
         groups,
-        defects: census.defects,
+        defects: census
+            .defects
+            .into_iter()
+            .map(|(reason, count)| (reason.into(), count))
+            .collect(),
     })
 }
 
@@ -107,11 +112,11 @@ fn group(
     shape: &Shape,
     members: Members,
     now_ns: u128,
-    inspected: &Inspected,
+    program: &Program,
     names: &mut Names,
 ) -> Group {
     let waits = shape.state == GoroutineState::Waiting;
-    let wait_reason = match &inspected.wait_reasons {
+    let wait_reason = match &program.wait_reasons {
         Ok(reasons) if waits => reasons.name(shape.wait_reason).map(str::to_owned),
         _ => None,
     };
@@ -140,7 +145,7 @@ fn group(
     let created = shape.created_at != RuntimeAddress(0) && name.start.function != "runtime.main";
     Group {
         count: members.count,
-        state: shape.state.name(),
+        state: shape.state.name().into(),
         wait_reason,
         created_at: created.then_some(name.created_at),
         system: names::is_system(&name.start.function),
@@ -148,7 +153,11 @@ fn group(
         stack: (!shape.stack.is_empty()).then(|| names.stack(&shape.stack)),
         oldest_seconds: oldest,
         stack_bytes: members.stack_bytes,
+        age_seconds: None,
         labels: None,
+        waits_on: Vec::new(),
+        locked_to_thread: 0,
+        parent_goids: vec![0; members.goids.len()],
         goids: members.goids,
         unknown,
     }

@@ -19,7 +19,7 @@ use crate::{
     binary::RuntimeAddress,
     detect::{Accumulation, Change, Finding, Incidents, Rule},
     memory::LiveMemory,
-    probes::{Births, Mechanism as _, PerfUprobes, Probes, Readout},
+    probes::{Births, Mechanism as _, PerfUprobes, Plan, Probes, Readout},
     report::{
         Attached, DetachReason, Detached, Event, EventKind, Leak, Resolved, Unknown, timestamp,
     },
@@ -39,6 +39,7 @@ const STACKS_KEPT: usize = 1;
 /// A process with probes attached.
 pub struct Session {
     inspected: Inspected,
+    plan: Plan,
     options: Options,
     probes: Probes,
     memory: LiveMemory,
@@ -63,18 +64,19 @@ impl Session {
         let pid = inspected.process.pid();
         let memory = LiveMemory::new(pid);
         let offsets = gostray_common::Offsets {
-            gopc: inspected.layout.gopc,
-            startpc: inspected.layout.startpc,
+            gopc: inspected.program.layout.gopc,
+            startpc: inspected.program.layout.startpc,
         };
-        let mut probes = Probes::load(&inspected.plan, offsets, options.limits)?;
+        let plan = inspected.plan(options)?;
+        let mut probes = Probes::load(&plan, offsets, options.limits)?;
         let attached = NonZeroU32::new(pid.cast_unsigned()).map_or(Ok(()), |pid| {
             probes.attach(
-                &inspected.plan,
+                &plan,
                 &PerfUprobes,
                 &inspected.process.exe_link(),
                 pid,
                 &memory,
-                inspected.bias,
+                inspected.program.bias,
             )
         });
         // Whatever the kernel said, if the process is another one now then that is the reason.
@@ -84,16 +86,17 @@ impl Session {
             Vitality::Replaced => return Err(SessionError::Replaced { pid }),
         }
         let all_goroutines = AllGoroutines::find(
-            &inspected.binary,
+            &inspected.program.binary,
             &memory,
-            inspected.bias,
-            &inspected.layout,
+            inspected.program.bias,
+            &inspected.program.layout,
         )
         .ok();
         let now = Instant::now();
         Ok(Self {
-            names: Names::new(inspected.binary.clone(), inspected.bias),
+            names: Names::new(inspected.program.binary.clone(), inspected.program.bias),
             inspected,
+            plan,
             options,
             probes,
             memory,
@@ -124,8 +127,8 @@ impl Session {
     /// The first event.
     #[must_use]
     pub fn attached(&self) -> Event {
-        let probes = self.inspected.plan.probes.iter().map(|probe| {
-            let pclntab = self.inspected.binary.pclntab();
+        let probes = self.plan.probes.iter().map(|probe| {
+            let pclntab = self.inspected.program.binary.pclntab();
             let entry = pclntab
                 .function_at(probe.site.address)
                 .map_or(probe.site.address, |function| function.entry());
@@ -168,7 +171,7 @@ impl Session {
         // A pass that fails leaves the number unknown; the next one may not.
         self.goroutines = self
             .all_goroutines
-            .and_then(|all| Census::count(&self.memory, &self.inspected.layout, all).ok());
+            .and_then(|all| Census::count(&self.memory, &self.inspected.program.layout, all).ok());
         let events = self.judge(at, &readout);
         let pause = started.elapsed() * OBSERVATION_SHARE;
         self.next_observation = started + pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -192,7 +195,7 @@ impl Session {
                 tracker: &self.tracker,
                 readout: &readout,
                 incidents: &self.incidents,
-                wait_reasons: self.inspected.wait_reasons.as_ref().ok(),
+                wait_reasons: self.inspected.program.wait_reasons.as_ref().ok(),
                 park: self.options.park,
                 goroutines: self.goroutines,
             },
@@ -276,8 +279,8 @@ impl Session {
         let mut seen = evidence::gather(
             site,
             &self.memory,
-            &self.inspected.layout,
-            self.inspected.wait_reasons.as_ref().ok(),
+            &self.inspected.program.layout,
+            self.inspected.program.wait_reasons.as_ref().ok(),
             &mut self.names,
         );
         let created_by = self

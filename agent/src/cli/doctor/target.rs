@@ -4,18 +4,14 @@ use super::Check;
 use crate::{
     binary::BinaryCache,
     memory::{LiveMemory, MemoryReader as _},
-    probes::{Limits, Probes},
+    probes::{Limits, Plan, Probes},
     session::{Inspected, Options},
 };
 
 const AREA: &str = "target";
 
 pub(super) fn checks(pid: i32) -> Vec<Check> {
-    let options = Options {
-        park: true,
-        ..Options::default()
-    };
-    let inspected = match Inspected::new(pid, options, &BinaryCache::new()) {
+    let inspected = match Inspected::new(pid, &BinaryCache::new()) {
         Ok(inspected) => inspected,
         Err(error) => {
             return vec![Check::fail(
@@ -40,7 +36,7 @@ pub(super) fn checks(pid: i32) -> Vec<Check> {
         ),
         Check::ok(AREA, "struct layouts", info.layout),
     ];
-    checks.push(match &inspected.wait_reasons {
+    checks.push(match &inspected.program.wait_reasons {
         Ok(_) => Check::ok(AREA, "wait reasons", "the binary's own table was found"),
         Err(error) => Check::warn(
             AREA,
@@ -50,7 +46,19 @@ pub(super) fn checks(pid: i32) -> Vec<Check> {
         ),
     });
     checks.push(memory(&inspected));
-    checks.extend(inspected.plan.probes.iter().map(|probe| {
+    let options = Options {
+        park: true,
+        ..Options::default()
+    };
+    let plan = match inspected.plan(options) {
+        Ok(plan) => plan,
+        Err(error) => {
+            let help = "`gostray snapshot` works all the same";
+            checks.push(Check::fail(AREA, "probes", error.to_string(), help));
+            return checks;
+        }
+    };
+    checks.extend(plan.probes.iter().map(|probe| {
         Check::ok(
             AREA,
             probe.kind.name(),
@@ -66,15 +74,13 @@ pub(super) fn checks(pid: i32) -> Vec<Check> {
             ),
         )
     }));
-    checks.push(load(&inspected));
+    checks.push(load(&inspected, &plan));
     checks
 }
 
 fn memory(inspected: &Inspected) -> Check {
-    let Some(probe) = inspected.plan.probes.first() else {
-        return Check::ok(AREA, "memory", "nothing to read");
-    };
-    let address = inspected.bias.to_runtime(probe.site.address);
+    let program = &inspected.program;
+    let address = program.bias.to_runtime(program.binary.module_data().text);
     match LiveMemory::new(inspected.process.pid()).read_array::<1>(address) {
         Ok(_) => Check::ok(AREA, "memory", "readable"),
         Err(error) => Check::fail(
@@ -86,12 +92,12 @@ fn memory(inspected: &Inspected) -> Check {
     }
 }
 
-fn load(inspected: &Inspected) -> Check {
+fn load(inspected: &Inspected, plan: &Plan) -> Check {
     let offsets = gostray_common::Offsets {
-        gopc: inspected.layout.gopc,
-        startpc: inspected.layout.startpc,
+        gopc: inspected.program.layout.gopc,
+        startpc: inspected.program.layout.startpc,
     };
-    match Probes::load(&inspected.plan, offsets, Limits::default()) {
+    match Probes::load(plan, offsets, Limits::default()) {
         Ok(_) => Check::ok(AREA, "programs", "the kernel's verifier accepts them"),
         Err(error) => Check::fail(
             AREA,
