@@ -54,11 +54,7 @@ impl CoreFile {
     /// It cannot be mapped, is no core file, or its headers are not whole. That memory is missing
     /// is no error here: see [`Self::shortfall`].
     pub fn open(path: &Path) -> Result<Self, CoreFileError> {
-        let mapped = MappedFile::open(path);
-        Self::from_file(mapped.map_err(|source| CoreFileError::Io {
-            path: path.to_owned(),
-            source,
-        })?)
+        Self::from_file(MappedFile::open(path).map_err(CoreFileError::Io)?)
     }
 
     /// As [`Self::open`], of a mapped file.
