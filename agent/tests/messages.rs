@@ -262,20 +262,15 @@ fn of_files_that_are_no_core_files() {
 #[test]
 fn of_core_files_and_executables() {
     let address = RuntimeAddress(0xc0_0000_4000);
-    let shortfall = Some(Shortfall {
+    let shortfall = Shortfall {
         present: 4096,
         expected: 46_170_112,
-    });
+    };
     let other = |recorded| CoreError::OtherExecutable {
         core: "core".into(),
         exe: "server".into(),
         difference: "its build id is 0badc0de, not 600dcafe".into(),
         recorded,
-    };
-    let unrecognisable = |shortfall| CoreError::Unrecognisable {
-        core: "core".into(),
-        exe: "server".into(),
-        shortfall,
     };
     let unread = |error, shortfall| CoreError::Snapshot {
         path: "core".into(),
@@ -294,9 +289,15 @@ fn of_core_files_and_executables() {
         },
         other(Some("/srv/app/server".into())),
         other(None),
-        unrecognisable(shortfall),
-        unrecognisable(None),
-        unread(MemoryError::CutShort { address, length: 8 }, shortfall),
+        CoreError::Unrecognisable {
+            core: "core".into(),
+            exe: "server".into(),
+            shortfall,
+        },
+        unread(
+            MemoryError::CutShort { address, length: 8 },
+            Some(shortfall),
+        ),
         unread(MemoryError::NotInCore { address, length: 8 }, None),
     ]);
     insta::assert_snapshot!(each_line_stands_alone(messages), @r"
@@ -304,8 +305,7 @@ fn of_core_files_and_executables() {
     gostray: core is a core file; `--exe` takes the program that made it
     gostray: core was not made by server: its build id is 0badc0de, not 600dcafe; give the very file that ran, /srv/app/server where it crashed
     gostray: core was not made by server: its build id is 0badc0de, not 600dcafe; give the very file that ran
-    gostray: core has neither the headers nor the data of server; the core file is cut short: 4096 of 46170112 bytes are there; make a new one, with `ulimit -c unlimited`
-    gostray: core has neither the headers nor the data of server; make a new one, with `ulimit -c unlimited`
+    gostray: core ends before the headers and the data of server: it is cut short: 4096 of 46170112 bytes are there; make a new one, with room on the disk and `ulimit -c unlimited`
     gostray: core: the list of goroutines cannot be read: 8 bytes at 0xc000004000 should be behind the end of the core file; the core file is cut short: 4096 of 46170112 bytes are there
     gostray: core: the list of goroutines cannot be read: 8 bytes at 0xc000004000 were not written to the core file (core(5) says under `coredump_filter` what is)
     ");
