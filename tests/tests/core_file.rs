@@ -277,41 +277,42 @@ fn cut_short(live: &Value, core: &Path, exe: &Path) -> Result<()> {
     let number = live["goroutines"].as_u64().context("no number")?;
     let arguments = ["--core", utf8(core), "--exe", utf8(exe)];
     let mut refused = 0;
-    for eighths in (0..8).rev() {
-        file.set_len(length / 8 * eighths)?;
+    let ever_less = (4..8).rev().map(|eighths| length / 8 * eighths);
+    for cut in ever_less
+        .chain((2..20).map(|times| length >> times))
+        .chain([0])
+    {
+        file.set_len(cut)?;
         let output = run(&arguments)?;
         let errors = String::from_utf8_lossy(&output.stderr);
         let lines = errors.lines().count();
         if !output.status.success() {
             refused += 1;
-            let plain = errors.contains("cut short") || eighths == 0 && errors.contains("empty");
-            ensure!(
-                output.status.code() == Some(1) && plain,
-                "{eighths}: {errors}"
-            );
+            let plain = errors.contains("cut short") || cut == 0 && errors.contains("empty");
+            ensure!(output.status.code() == Some(1) && plain, "{cut}: {errors}");
             continue;
         }
         ensure!(
             lines == 1 && errors.contains("cut short"),
-            "{eighths}: {errors}"
+            "{cut}: {errors}"
         );
         let snapshot: Value = serde_json::from_slice(&output.stdout)?;
         let defects = snapshot["defects"].as_object().context("no defects")?;
         ensure!(
             defects.keys().any(|reason| reason.contains("cut short")),
-            "{eighths}: {defects:?}"
+            "{cut}: {defects:?}"
         );
         let missing: u64 = defects.values().filter_map(Value::as_u64).sum();
         let shown = snapshot["goroutines"].as_u64().context("no number")?;
         ensure!(
             shown + missing >= number,
-            "{eighths}: {shown}, and {missing} missing"
+            "{cut}: {shown}, and {missing} missing"
         );
         for (shape, (count, ..)) in resting(&snapshot)? {
             let whole = all.get(&shape);
             ensure!(
                 whole.is_some_and(|(whole, ..)| count <= *whole),
-                "{eighths}: {count} of {whole:?}: {shape}"
+                "{cut}: {count} of {whole:?}: {shape}"
             );
         }
     }

@@ -226,7 +226,7 @@ impl CoreProgram {
         })?;
         if shortfall.is_some() {
             // Said even if no goroutine is missing: the reader has to know what the answer rests on.
-            let reason = "the core file is cut short before its memory";
+            let reason = "the core file is cut short";
             snapshot.defects.entry(reason.into()).or_default();
         }
         Ok(snapshot)
