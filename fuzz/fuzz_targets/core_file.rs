@@ -37,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
         for length in [1, 8, 5000] {
             if core.read(address, &mut bytes[..length]).is_ok() {
                 // What can be read as a whole can be read from its end too.
-                let last = RuntimeAddress(address.0 + length as u64 - 1);
+                let last = RuntimeAddress(address.0 + (length as u64 - 1));
                 assert!(core.read(last, &mut [0]).is_ok());
             }
         }

@@ -50,8 +50,8 @@ impl Core {
         file[..8].copy_from_slice(b"\x7fELF\x02\x01\x01\0");
         file[16..20].copy_from_slice(&[4, 0, 62, 0]);
         file[20] = 1;
-        file[32] = HEADER as u8;
-        file[54] = ENTRY as u8;
+        file[32] = 64;
+        file[54] = 56;
         file[56..58].copy_from_slice(&u16::try_from(count).unwrap().to_le_bytes());
         let notes = note_bytes(&self.notes);
         let mut offset = (HEADER + count * ENTRY) as u64;
@@ -205,14 +205,44 @@ fn what_was_not_dumped_is_read_from_the_executable() {
         Err(MemoryError::NotInCore { .. })
     ));
     // The executable is shorter than its own headers say.
+    assert_eq!(read(&core, 0xa0ff, 1).unwrap(), [0xff]);
     assert!(matches!(
-        read(&core, 0xa000, 1),
+        read(&core, 0xa0ff, 2),
         Err(MemoryError::NotInCore { .. })
     ));
     assert!(matches!(
         read(&core, 0xc000, 1),
         Err(MemoryError::Unmapped { .. })
     ));
+}
+
+/// A page that was written to is in the core file, amid others that are not.
+#[test]
+fn bytes_of_the_executable_end_where_the_core_file_has_its_own() {
+    let core = Core::default().segment(0x1000, 0x100, &[]);
+    let mut core = core.segment(0x1100, 0x10, &[7; 0x10]).open();
+    let file = MappedFile::from_bytes(&[1; 0x200]).unwrap();
+    let all = ReadOnly {
+        address: RuntimeAddress(0x1000),
+        offset: FileOffset(0),
+        size: 0x200,
+    };
+    core.set_executable(file, vec![all]);
+    let expected = [[1; 0x10], [7; 0x10], [1; 0x10]].concat();
+    assert_eq!(read(&core, 0x10f0, 0x30).unwrap(), expected);
+}
+
+/// A damaged file: the answer does not depend on where a read begins.
+#[test]
+fn of_segments_that_overlap_the_later_is_believed() {
+    let core = Core::default().segment(0x1000, 0x20, &[1; 0x20]);
+    let core = core.segment(0x1010, 0x20, &[2; 8]).open();
+    let expected = [&[1; 0x10][..], &[2; 8]].concat();
+    assert_eq!(read(&core, 0x1000, 0x18).unwrap(), expected);
+    for (address, length) in [(0x1000, 0x19), (0x101f, 1)] {
+        let found = read(&core, address, length);
+        assert!(matches!(found, Err(MemoryError::NotInCore { .. })));
+    }
 }
 
 #[test]
