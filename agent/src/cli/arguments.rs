@@ -75,7 +75,7 @@ pub struct SnapshotArguments {
     #[command(flatten)]
     pub source: SnapshotSource,
     /// The executable that made the core file: the very file, not another build.
-    #[arg(long, value_name = "FILE", requires = "core")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "name"])]
     pub exe: Option<PathBuf>,
     /// How to write: text for people, json for programs, folded for flame graph tools.
     #[arg(long, value_enum, default_value_t = SnapshotFormat::Text)]
