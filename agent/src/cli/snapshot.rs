@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
     });
     let mut output = BufWriter::new(io::stdout().lock());
     let written = match arguments.format {
-        SnapshotFormat::Text => snapshot.text(&mut output),
+        SnapshotFormat::Text => snapshot.text(&mut output, 100),
         SnapshotFormat::Json => serde_json::to_writer(&mut output, &snapshot)
             .map_err(io::Error::from)
             .and_then(|()| writeln!(output)),
