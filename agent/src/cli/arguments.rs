@@ -1,10 +1,13 @@
 //! What can be said on the command line.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
-use crate::target::{TargetError, find_by_name};
+use crate::{
+    report::GroupBy,
+    target::{TargetError, find_by_name},
+};
 
 /// Finds leaked goroutines in running Go programs, from outside.
 #[derive(Clone, Debug, Parser)]
@@ -18,6 +21,24 @@ pub struct Arguments {
     pub verbose: u8,
 }
 
+impl Arguments {
+    /// As the command line has them. Ends the process with help or, for bad usage, status 2.
+    #[must_use]
+    pub fn from_command_line() -> Self {
+        let arguments = Self::parse();
+        if let Command::Snapshot(snapshot) = &arguments.command
+            && let Some(conflict) = snapshot.conflict()
+        {
+            let mut all = Self::command();
+            all.build();
+            let command = all.find_subcommand_mut("snapshot");
+            let command = command.expect("it was just parsed");
+            command.error(ErrorKind::ArgumentConflict, conflict).exit();
+        }
+        arguments
+    }
+}
+
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
@@ -29,7 +50,7 @@ pub enum Command {
     /// Show all goroutines of a running Go program now, grouped by where they were created, what
     /// they wait for and where.
     ///
-    /// Reads the program's memory while it runs: no probe, no pause.
+    /// Reads the program's memory while it runs: no probe, no pause. Two snapshots can be compared.
     Snapshot(SnapshotArguments),
     /// Say what this kernel, these privileges and that program allow, and how to mend what is
     /// missing.
@@ -71,12 +92,23 @@ pub struct AttachArguments {
 /// `gostray snapshot`.
 #[derive(Clone, Debug, Args)]
 pub struct SnapshotArguments {
-    /// The process.
+    /// Where the goroutines are.
     #[command(flatten)]
-    pub target: Target,
-    /// How to write: text for people, json for programs, folded for flame graph tools.
+    pub source: Source,
+    /// How to write.
     #[arg(long, value_enum, default_value_t = SnapshotFormat::Text)]
     pub format: SnapshotFormat,
+    /// List each goroutine for itself.
+    #[arg(long, conflicts_with_all = ["group_by", "diff", "diff_after"])]
+    pub full: bool,
+    /// Put goroutines together that have this in common, whatever else they differ in: site, stack,
+    /// state or label:KEY. Without it those that have creation site, state and stack in common.
+    #[arg(long, value_name = "WHAT")]
+    pub group_by: Option<GroupBy>,
+    /// Take a second snapshot after this long, such as 15m, and show what changed. Ctrl-C takes it
+    /// at once.
+    #[arg(long, value_parser = duration, value_name = "TIME", conflicts_with = "diff")]
+    pub diff_after: Option<Duration>,
     /// Only goroutines in this state, such as waiting, syscall, runnable or running.
     #[arg(long)]
     pub state: Option<String>,
@@ -88,6 +120,33 @@ pub struct SnapshotArguments {
     pub min_age: Option<Duration>,
 }
 
+/// Where goroutines are read from: exactly one of these.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Source {
+    /// Process id.
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Option<i32>,
+    /// The one process of this name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Show what changed between two snapshots that were saved as JSON, the older one first; `-` is
+    /// stdin.
+    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"])]
+    pub diff: Option<Vec<PathBuf>>,
+}
+
+impl Source {
+    /// The process.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target {
+            pid: self.pid,
+            name: self.name.clone(),
+        }
+    }
+}
+
 /// Formats of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SnapshotFormat {
@@ -95,8 +154,27 @@ pub enum SnapshotFormat {
     Text,
     /// For programs.
     Json,
-    /// A line for each stack, with its count.
+    /// A line for each stack, with its count, for flame graph tools.
     Folded,
+    /// A flame graph for a browser.
+    Svg,
+    /// For `go tool pprof`, as the program's own goroutine profile: without the runtime's goroutines.
+    Pprof,
+}
+
+impl SnapshotArguments {
+    /// What does not go together.
+    fn conflict(&self) -> Option<&'static str> {
+        let compares = self.source.diff.is_some() || self.diff_after.is_some();
+        match self.format {
+            SnapshotFormat::Text | SnapshotFormat::Json => None,
+            _ if compares => Some("a comparison is written as text or json only"),
+            _ if self.group_by.is_some() => Some(
+                "--group-by is for text and json; the other formats put goroutines together by their stacks",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// Which process: its pid, or its name.
@@ -185,7 +263,6 @@ fn interval(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_definition_is_sound() {

@@ -31,6 +31,8 @@ pub enum SnapshotError {
 /// What goroutines of one group have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Shape {
+    /// Only where each goroutine stands for itself.
+    goid: Option<u64>,
     created_at: RuntimeAddress,
     start: RuntimeAddress,
     state: GoroutineState,
@@ -64,11 +66,11 @@ impl Members {
 }
 
 /// Takes a snapshot of the process. The program runs meanwhile: each goroutine is as it was at
-/// some moment of the pass.
+/// some moment of the pass. With `full` each goroutine is a group of its own.
 ///
 /// # Errors
 /// The list of goroutines is not found or not readable.
-pub fn snapshot(inspected: &Inspected) -> Result<Snapshot, SnapshotError> {
+pub fn snapshot(inspected: &Inspected, full: bool) -> Result<Snapshot, SnapshotError> {
     let memory = LiveMemory::new(inspected.process.pid());
     let program = &inspected.program;
     let layout = &program.layout;
@@ -77,6 +79,7 @@ pub fn snapshot(inspected: &Inspected) -> Result<Snapshot, SnapshotError> {
     let census = Census::take(&memory, layout, all, |goroutine| {
         let waits = goroutine.state == GoroutineState::Waiting;
         let shape = Shape {
+            goid: full.then_some(goroutine.goid),
             created_at: goroutine.created_at,
             start: goroutine.start,
             state: goroutine.state,

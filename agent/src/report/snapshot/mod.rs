@@ -1,5 +1,6 @@
 //! `gostray snapshot`: its model; one file a format.
 
+mod diff;
 mod filter;
 mod folded;
 mod flame_graph;
@@ -7,14 +8,17 @@ mod group_by;
 mod pprof;
 #[cfg(test)]
 mod samples;
+mod saved;
 mod text;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use diff::{Change, Diff, DiffError, Moment};
 pub use filter::Filter;
 pub use group_by::GroupBy;
+pub use saved::SavedError;
 
 use super::{Place, ProcessInfo, Unknown};
 
