@@ -1,5 +1,6 @@
 //! A snapshot that was written as JSON, read back.
 
+use serde::de::IgnoredAny;
 use thiserror::Error;
 
 use super::Snapshot;
@@ -23,10 +24,11 @@ impl Snapshot {
     /// It is something else.
     pub fn from_json(bytes: &[u8]) -> Result<Self, SavedError> {
         serde_json::from_slice(bytes).map_err(|error| {
-            if error.is_data() {
-                SavedError::NotSnapshot(error)
-            } else {
-                SavedError::NotJson(error)
+            // Text that begins with a number is found to be no snapshot before it is found to be
+            // no JSON.
+            match serde_json::from_slice::<IgnoredAny>(bytes) {
+                Ok(_) => SavedError::NotSnapshot(error),
+                Err(error) => SavedError::NotJson(error),
             }
         })
     }

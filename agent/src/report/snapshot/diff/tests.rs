@@ -216,7 +216,7 @@ fn as_text() {
     insta::assert_snapshot!(written(|output| diff.text(output, 100)), @r"
     pid 4711 /srv/app/server
     62 → 53 goroutines, -9 in 15 min, 2026-11-20T21:13:31.000Z to 2026-11-20T21:28:31.000Z
-    different builds, in which a line that moved counts as another place: build id not known, now 8f2c…
+    different builds, in which a line that moved counts as another place: build id not known, now 8f2c01
 
     +2 sleep: 0 → 2, +0.1 a minute, new, the oldest about 3.1 h old, stacks 106 KiB,
     1 locked to its thread
