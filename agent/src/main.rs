@@ -3,12 +3,11 @@
 
 use std::io::IsTerminal as _;
 
-use clap::Parser as _;
 use gostray::cli::{Arguments, Exit};
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> Exit {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::from_command_line();
     tracing_subscriber::fmt()
         .with_max_level(match arguments.verbose {
             0 => LevelFilter::WARN,

@@ -12,6 +12,7 @@ use gostray::{
         core_file::{CoreFileError, Shortfall},
     },
     probes::{ProbeError, site::SiteError},
+    report::{DiffError, SavedError, Snapshot},
     runtime::layout::LayoutError,
     session::{CoreError, SessionError, SnapshotError},
     target::TargetError,
@@ -318,5 +319,28 @@ fn of_races() {
     insta::assert_snapshot!(each_line_stands_alone(messages), @r"
     gostray: process 4321 ended while it was being attached to; nothing is left behind
     gostray: process 4321 became another program (execve) while it was being attached to; nothing is left behind, try again
+    ");
+}
+
+#[test]
+fn of_comparisons() {
+    let saved = |text: &str| -> SavedError { Snapshot::from_json(text.as_bytes()).unwrap_err() };
+    let messages = lines([saved("54 goroutines"), saved("{}")]);
+    insta::assert_snapshot!(each_line_stands_alone(messages), @r"
+    gostray: not JSON (trailing characters at line 1 column 4); `gostray snapshot PID --format json` writes what can be compared
+    gostray: JSON, but no snapshot of gostray (missing field `process` at line 1 column 2)
+    ");
+    let messages = lines([
+        DiffError::WrongOrder {
+            before: "2026-11-20T21:28:31.000Z".into(),
+            after: "2026-11-20T21:13:31.000Z".into(),
+        },
+        DiffError::NoTime {
+            taken_at: "yesterday".into(),
+        },
+    ]);
+    insta::assert_snapshot!(each_line_stands_alone(messages), @r"
+    gostray: the second snapshot was taken before the first (2026-11-20T21:13:31.000Z, 2026-11-20T21:28:31.000Z); swap them
+    gostray: a snapshot says it was taken at `yesterday`, which is no time
     ");
 }

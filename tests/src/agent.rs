@@ -178,6 +178,20 @@ impl Agent {
         }
     }
 
+    /// Reads stderr until a line contains this.
+    ///
+    /// # Errors
+    /// None did, before the agent ended or patience did.
+    pub fn says(&self, words: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while let Some((_, line)) = self.errors.next_before(deadline)? {
+            if line.contains(words) {
+                return Ok(());
+            }
+        }
+        bail!("the agent ended before it said {words:?}")
+    }
+
     /// Waits until the probes are on.
     ///
     /// # Errors

@@ -79,6 +79,17 @@ impl Toolchain {
     fn go(&self) -> PathBuf {
         self.root.join("bin/go")
     }
+
+    /// `go tool` of this release, without arguments.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Command {
+        let mut command = Command::new(self.go());
+        command
+            .args(["tool", name])
+            .env("GOTOOLCHAIN", "local")
+            .env("GOROOT", &self.root);
+        command
+    }
 }
 
 /// The releases named by `GOSTRAY_GO_ROOTS` (GOROOTs, separated by colons), oldest first.

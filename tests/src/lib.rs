@@ -15,6 +15,8 @@ pub mod go;
 pub mod http;
 /// Lines from a child's pipe, with a deadline.
 pub mod lines;
+/// What `go tool pprof` says of a profile.
+pub mod pprof;
 /// Breakpoints left behind in a process.
 pub mod probes;
 /// Telling that a test cannot run here.

@@ -2,9 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
-use crate::target::{TargetError, find_by_name};
+use crate::{
+    report::GroupBy,
+    target::{TargetError, find_by_name},
+};
 
 /// Finds leaked goroutines in running Go programs, from outside.
 #[derive(Clone, Debug, Parser)]
@@ -18,6 +21,24 @@ pub struct Arguments {
     pub verbose: u8,
 }
 
+impl Arguments {
+    /// As the command line has them. Ends the process with help or, for bad usage, status 2.
+    #[must_use]
+    pub fn from_command_line() -> Self {
+        let arguments = Self::parse();
+        if let Command::Snapshot(snapshot) = &arguments.command
+            && let Some(conflict) = snapshot.conflict()
+        {
+            let mut all = Self::command();
+            all.build();
+            let command = all.find_subcommand_mut("snapshot");
+            let command = command.expect("it was just parsed");
+            command.error(ErrorKind::ArgumentConflict, conflict).exit();
+        }
+        arguments
+    }
+}
+
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
@@ -29,7 +50,8 @@ pub enum Command {
     /// Show all goroutines of a running Go program now, or of one that crashed, grouped by where
     /// they were created, what they wait for and where.
     ///
-    /// Reads the program's memory while it runs: no probe, no pause. Or the core file it left.
+    /// Reads the program's memory while it runs: no probe, no pause. Or the core file it left. Two
+    /// snapshots can be compared.
     Snapshot(SnapshotArguments),
     /// Say what this kernel, these privileges and that program allow, and how to mend what is
     /// missing.
@@ -71,18 +93,26 @@ pub struct AttachArguments {
 /// `gostray snapshot`.
 #[derive(Clone, Debug, Args)]
 pub struct SnapshotArguments {
-    /// The process or the core file.
+    /// Where the goroutines are.
     #[command(flatten)]
-    pub source: SnapshotSource,
+    pub source: Source,
     /// The executable that made the core file: the very file, not another build.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "name"])]
+    #[arg(long, value_name = "FILE", requires = "core")]
     pub exe: Option<PathBuf>,
-    /// How to write: text for people, json for programs, folded for flame graph tools.
+    /// How to write.
     #[arg(long, value_enum, default_value_t = SnapshotFormat::Text)]
     pub format: SnapshotFormat,
-    /// Show each goroutine for itself, not in groups.
-    #[arg(long)]
+    /// List each goroutine for itself.
+    #[arg(long, conflicts_with_all = ["group_by", "diff", "diff_after"])]
     pub full: bool,
+    /// Put goroutines together that have this in common, whatever else they differ in: site, stack,
+    /// state or label:KEY. Without it those that have creation site, state and stack in common.
+    #[arg(long, value_name = "WHAT")]
+    pub group_by: Option<GroupBy>,
+    /// Take a second snapshot after this long, such as 15m, and show what changed. Ctrl-C takes it
+    /// at once.
+    #[arg(long, value_parser = duration, value_name = "TIME", conflicts_with_all = ["core", "diff"])]
+    pub diff_after: Option<Duration>,
     /// Only goroutines in this state, such as waiting, syscall, runnable or running.
     #[arg(long)]
     pub state: Option<String>,
@@ -94,6 +124,36 @@ pub struct SnapshotArguments {
     pub min_age: Option<Duration>,
 }
 
+/// Where goroutines are read from: exactly one of these.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Source {
+    /// Process id.
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Option<i32>,
+    /// The one process of this name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The core file of a program that crashed, or that gcore made; with --exe.
+    #[arg(long, value_name = "FILE", requires = "exe")]
+    pub core: Option<PathBuf>,
+    /// Show what changed between two snapshots that were saved as JSON, the older one first; `-` is
+    /// stdin.
+    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"])]
+    pub diff: Option<Vec<PathBuf>>,
+}
+
+impl Source {
+    /// The process.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target {
+            pid: self.pid,
+            name: self.name.clone(),
+        }
+    }
+}
+
 /// Formats of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SnapshotFormat {
@@ -101,8 +161,27 @@ pub enum SnapshotFormat {
     Text,
     /// For programs.
     Json,
-    /// A line for each stack, with its count.
+    /// A line for each stack, with its count, for flame graph tools.
     Folded,
+    /// A flame graph for a browser.
+    Svg,
+    /// For `go tool pprof`, as the program's own goroutine profile: without the runtime's goroutines.
+    Pprof,
+}
+
+impl SnapshotArguments {
+    /// What does not go together.
+    fn conflict(&self) -> Option<&'static str> {
+        let compares = self.source.diff.is_some() || self.diff_after.is_some();
+        match self.format {
+            SnapshotFormat::Text | SnapshotFormat::Json => None,
+            _ if compares => Some("a comparison is written as text or json only"),
+            _ if self.group_by.is_some() => Some(
+                "--group-by is for text and json; the other formats put goroutines together by their stacks",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// Which process: its pid, or its name.
@@ -128,21 +207,6 @@ impl Target {
             (None, name) => find_by_name(name.as_deref().unwrap_or_default()),
         }
     }
-}
-
-/// What a snapshot is of: a process, or a core file.
-#[derive(Clone, Debug, Args)]
-#[group(required = true, multiple = false)]
-pub struct SnapshotSource {
-    /// Process id.
-    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
-    pub pid: Option<i32>,
-    /// The one process of this name.
-    #[arg(long)]
-    pub name: Option<String>,
-    /// The core file of a program that crashed, or that gcore made; with --exe.
-    #[arg(long, value_name = "FILE", requires = "exe")]
-    pub core: Option<PathBuf>,
 }
 
 /// `gostray doctor`.
@@ -206,7 +270,6 @@ fn interval(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_definition_is_sound() {

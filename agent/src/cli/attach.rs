@@ -10,14 +10,11 @@ use anyhow::Context as _;
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::{
-        signal::{SigSet, Signal},
-        signalfd::{SfdFlags, SignalFd},
-    },
+    sys::signalfd::SignalFd,
 };
 use tracing::{debug, info};
 
-use super::{AttachArguments, Exit, Format, arguments::Sites};
+use super::{AttachArguments, Exit, Format, arguments::Sites, signals, terminal};
 use crate::{
     binary::BinaryCache,
     probes::{Limits, SiteChoice},
@@ -26,13 +23,10 @@ use crate::{
     target::Vitality,
 };
 
-/// Columns where the output is no terminal.
-const DEFAULT_WIDTH: usize = 100;
-
 /// Runs the command.
 pub(super) fn run(arguments: &AttachArguments) -> anyhow::Result<Exit> {
     // Blocked before there is anything to clean up, so that no signal ends us in between.
-    let signals = signals().context("cannot receive signals")?;
+    let signals = signals::receive().context("cannot receive signals")?;
     let pid = arguments.target.resolve()?;
     let options = options(arguments);
     let started = Instant::now();
@@ -166,13 +160,6 @@ fn options(arguments: &AttachArguments) -> Options {
     }
 }
 
-/// Ctrl-C, `kill` and a closed terminal, as a file descriptor.
-fn signals() -> nix::Result<SignalFd> {
-    let set = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-    set.thread_block()?;
-    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-}
-
 fn renderer(format: Option<Format>) -> Box<dyn Renderer> {
     let output = io::stdout();
     let terminal = output.is_terminal();
@@ -180,10 +167,8 @@ fn renderer(format: Option<Format>) -> Box<dyn Renderer> {
         Some(Format::Json) => Box::new(JsonLines::new(output)),
         None if !terminal => Box::new(JsonLines::new(output)),
         Some(Format::Text) | None => {
-            let width = terminal_size::terminal_size()
-                .map_or(DEFAULT_WIDTH, |(width, _)| usize::from(width.0));
             let colours = terminal && std::env::var_os("NO_COLOR").is_none();
-            Box::new(Text::new(output, colours, width))
+            Box::new(Text::new(output, colours, terminal::width()))
         }
     }
 }

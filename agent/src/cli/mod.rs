@@ -5,7 +5,9 @@ mod arguments;
 mod attach;
 mod doctor;
 mod exit;
+mod signals;
 mod snapshot;
+mod terminal;
 
 pub use arguments::{Arguments, AttachArguments, Command, Format};
 pub use exit::Exit;

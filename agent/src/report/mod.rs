@@ -15,7 +15,9 @@ pub use model::{
     Attached, DetachReason, Detached, Event, EventKind, Leak, Lifetime, Overhead, Parks, Place,
     ProcessInfo, Resolved, SiteCounts, SiteName, Status, Unknown,
 };
-pub use snapshot::{Filter, Group, Snapshot, Waited, WaitsOn};
+pub use snapshot::{
+    Change, Diff, DiffError, Filter, Group, GroupBy, Moment, SavedError, Snapshot, Waited, WaitsOn,
+};
 pub use text::Text;
 pub use time::timestamp;
 

@@ -12,6 +12,12 @@ pub fn timestamp(now: SystemTime) -> String {
     )
 }
 
+/// Nanoseconds from 1970 to an RFC 3339 time.
+pub(super) fn nanoseconds(time: &str) -> Option<i64> {
+    let time: jiff::Timestamp = time.parse().ok()?;
+    i64::try_from(time.as_nanosecond()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime};
@@ -20,5 +26,14 @@ mod tests {
     fn is_rfc_3339() {
         let moment = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_000_000_120);
         assert_eq!(super::timestamp(moment), "2026-11-18T11:06:40.120Z");
+    }
+
+    #[test]
+    fn is_read_back() {
+        assert_eq!(
+            super::nanoseconds("2026-11-18T11:06:40.120Z"),
+            Some(1_795_000_000_120_000_000)
+        );
+        assert_eq!(super::nanoseconds("unknown"), None);
     }
 }

@@ -1,5 +1,7 @@
 //! Times, sizes and places in few characters.
 
+use std::borrow::Cow;
+
 use crate::report::Place;
 
 /// `HH:MM:SS` of an RFC 3339 time.
@@ -35,14 +37,84 @@ pub(super) fn place(place: &Place, width: usize) -> String {
     }
 }
 
-/// The end of `text`: a path's last parts tell more than its first.
-fn shortened(text: &str, width: usize) -> String {
+/// The end of `text`: a path's last parts tell more than its first. It begins at a slash where
+/// there is one near.
+pub(super) fn shortened(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {
         return text.into();
     }
-    let kept: String = text.chars().skip(length - width + 1).collect();
-    format!("…{kept}")
+    let kept: String = text
+        .chars()
+        .skip(length - width.saturating_sub(1))
+        .collect();
+    match kept.find('/') {
+        Some(slash) if slash <= kept.len() / 3 => format!("…{}", &kept[slash..]),
+        _ => format!("…{kept}"),
+    }
+}
+
+/// The beginning of `text`.
+pub(super) fn clipped(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.into();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+/// `items` with commas between them, in lines of at most `width` columns. The first line begins with
+/// `title`, the others with as many spaces.
+pub(super) fn listed(title: &str, items: &[String], width: usize) -> String {
+    let indent = title.chars().count();
+    let room = width.saturating_sub(indent + 1).max(8);
+    let mut text = title.to_owned();
+    let mut column = 0;
+    for (i, item) in items.iter().enumerate() {
+        let mut item = clipped(item, room);
+        if i + 1 < items.len() {
+            item.push(',');
+        }
+        let length = item.chars().count();
+        if column > 0 && column + 1 + length > room + 1 {
+            text.push('\n');
+            text.push_str(&" ".repeat(indent));
+            column = 0;
+        } else if column > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(&item);
+        column += length;
+    }
+    text
+}
+
+/// Text of the target's own making, without what a terminal would obey.
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_control) {
+        let escaped = |c: char| -> String {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                c.into()
+            }
+        };
+        text.chars().map(escaped).collect()
+    } else {
+        text.into()
+    }
+}
+
+/// A number of things: `1 goroutine`, `2 goroutines`.
+pub(super) fn number(count: u64, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{plural}")
+}
+
+/// A process, which a core file may not name.
+pub(super) fn pid(pid: Option<i32>) -> String {
+    pid.map_or_else(|| "pid not known".into(), |pid| format!("pid {pid}"))
 }
 
 /// A duration in at most three digits.
@@ -61,5 +133,42 @@ pub(super) fn size(bytes: u64) -> String {
         b if b < 1024.0 => format!("{b} B"),
         b if b < 1024.0 * 1024.0 => format!("{:.0} KiB", b / 1024.0),
         b => format!("{:.1} MiB", b / 1024.0 / 1024.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_cut_at_a_slash() {
+        assert_eq!(
+            shortened("/src/app/search.go:35", 21),
+            "/src/app/search.go:35"
+        );
+        assert_eq!(shortened("/src/app/search.go:35", 18), "…/app/search.go:35");
+        assert_eq!(shortened("/src/app/search.go:35", 17), "…/search.go:35");
+        assert_eq!(shortened("/src/app/search.go:35", 10), "…rch.go:35");
+        assert_eq!(shortened("/ä/öü", 4), "…/öü");
+    }
+
+    #[test]
+    fn lists_are_wrapped() {
+        let items: Vec<String> = (100..110).map(|n| n.to_string()).collect();
+        assert_eq!(
+            listed("  goroutines ", &items, 30),
+            "  goroutines 100, 101, 102,\n             103, 104, 105,\n             106, 107, 108,\n             109"
+        );
+        assert_eq!(
+            listed("labels: ", &["x".repeat(40), "y".into()], 20),
+            format!("labels: {}…,\n        y", "x".repeat(10))
+        );
+        assert_eq!(listed("nothing: ", &[], 20), "nothing: ");
+    }
+
+    #[test]
+    fn a_terminal_is_given_no_orders() {
+        assert_eq!(harmless("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\\nc");
+        assert_eq!(harmless("päth"), "päth");
     }
 }

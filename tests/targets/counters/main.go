@@ -50,6 +50,9 @@ func number(fields []string, i, fallback int) (int, error) {
 }
 
 func run(fields []string) (string, error) {
+	if fields[0] == "profile" && len(fields) == 2 {
+		return "ok", profile(fields[1])
+	}
 	n, err := number(fields, 1, 0)
 	if err != nil {
 		return "", err
@@ -63,6 +66,8 @@ func run(fields []string) (string, error) {
 		short(n, alive)
 	case "leak":
 		leak(n)
+	case "labelled":
+		labelled(n)
 	case "release":
 		release()
 	case "settle":

@@ -14,6 +14,16 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// The same as two filters: one that asks for no age, and one that asks for nothing else.
+    #[must_use]
+    pub(super) fn split_age(mut self) -> (Self, Self) {
+        let age = Self {
+            min_age: self.min_age.take(),
+            ..Self::default()
+        };
+        (self, age)
+    }
+
     /// Whether a goroutine in this state is wanted; `waited_seconds` as far as it is known.
     #[must_use]
     pub fn wants(

@@ -1,16 +1,24 @@
 //! `gostray snapshot`: its model; one file a format.
 
+mod diff;
 mod filter;
 mod folded;
+mod flame_graph;
+mod group_by;
+mod pprof;
 #[cfg(test)]
 mod samples;
+mod saved;
 mod text;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+pub use diff::{Change, Diff, DiffError, Moment};
 pub use filter::Filter;
+pub use group_by::GroupBy;
+pub use saved::SavedError;
 
 use super::{Place, ProcessInfo, Unknown};
 
@@ -72,9 +80,26 @@ pub struct Group {
     /// Who created those in `goids`, one for each; 0 where that is not known (before Go 1.21).
     #[serde(default)]
     pub parent_goids: Vec<u64>,
-    /// Why a field is null.
-    #[serde(default, skip_deserializing)]
+    /// Why a field is null, or does not hold for all of a merged group.
+    #[serde(default, deserialize_with = "read_unknown")]
     pub unknown: Unknown,
+}
+
+/// Reasons of a saved snapshot, for the fields of which this gostray knows them.
+fn read_unknown<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Unknown, D::Error> {
+    const FIELDS: [&str; 8] = [
+        "age_seconds",
+        "created_at",
+        "labels",
+        "oldest_seconds",
+        "parent_goids",
+        "stack",
+        "start",
+        "wait_reason",
+    ];
+    let mut read = BTreeMap::<String, String>::deserialize(deserializer)?;
+    let known = |field| read.remove(field).map(|reason| (field, reason));
+    Ok(FIELDS.into_iter().filter_map(known).collect())
 }
 
 /// A thing that goroutines wait on.
@@ -129,7 +154,8 @@ pub enum Waited {
     },
     /// The clock.
     Timer {
-        /// Until it is to wake, from the moment of the snapshot; negative when it is due.
+        /// Until the next of them is to wake, from the moment of the snapshot; negative when it
+        /// is due.
         wakes_in_seconds: f64,
     },
     /// The network poller.

@@ -109,7 +109,7 @@ fn a_narrow_terminal_shows_the_end_of_long_paths() {
 
     11:06:40 412 alive of 10412 created, 10000 ended; agent 0.12 % of a core
            live   created     ended    oldest  created at
-            412     10412     10000      83 s  ….3/internal/worker/pool.go:71
+            412     10412     10000      83 s  …/internal/worker/pool.go:71
     ");
 }
 

@@ -1,0 +1,108 @@
+//! `gostray snapshot`: one census, grouped; or two, compared.
+
+mod comparison;
+mod pause;
+
+use std::{
+    io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _},
+    path::Path,
+};
+
+use anyhow::ensure;
+use serde::Serialize;
+
+use super::{
+    Exit,
+    arguments::{SnapshotArguments, SnapshotFormat},
+    terminal,
+};
+use crate::{
+    binary::BinaryCache,
+    memory::LiveMemory,
+    report::{Filter, Snapshot},
+    session::{CoreProgram, Inspected, SnapshotOptions, Subject, snapshot},
+};
+
+type Output = BufWriter<StdoutLock<'static>>;
+
+/// Runs the command.
+pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
+    if let Some([before, after]) = arguments.source.diff.as_deref() {
+        return comparison::of_files(arguments, before, after);
+    }
+    ensure!(
+        arguments.format != SnapshotFormat::Pprof || !io::stdout().is_terminal(),
+        "a profile is nothing for a terminal; write it to a file: \
+         gostray snapshot PID --format pprof > goroutines.pb.gz"
+    );
+    let mut snapshot = match (&arguments.source.core, &arguments.exe) {
+        (Some(core), Some(exe)) => of_core(arguments, core, exe)?,
+        _ => {
+            let pid = arguments.source.target().resolve()?;
+            let inspected = Inspected::new(pid, &BinaryCache::new())?;
+            if let Some(time) = arguments.diff_after {
+                return comparison::over_time(arguments, &inspected, time);
+            }
+            of_process(arguments, &inspected)?
+        }
+    };
+    if let Some(by) = &arguments.group_by {
+        snapshot.group_by(by);
+    }
+    print(|output| match arguments.format {
+        SnapshotFormat::Text => snapshot.text(output, terminal::width()),
+        SnapshotFormat::Json => json(output, &snapshot),
+        SnapshotFormat::Folded => snapshot.folded(output),
+        SnapshotFormat::Svg => snapshot.svg(output),
+        SnapshotFormat::Pprof => snapshot.pprof(output),
+    })
+}
+
+/// Of a living process.
+fn of_process(arguments: &SnapshotArguments, inspected: &Inspected) -> anyhow::Result<Snapshot> {
+    let memory = LiveMemory::new(inspected.process.pid());
+    Ok(snapshot(
+        Subject::from(inspected),
+        &memory,
+        &options(arguments),
+    )?)
+}
+
+fn of_core(arguments: &SnapshotArguments, core: &Path, exe: &Path) -> anyhow::Result<Snapshot> {
+    let program = CoreProgram::open(core, exe, &BinaryCache::new())?;
+    if let Some(shortfall) = program.core.shortfall() {
+        let core = core.display();
+        tracing::warn!("{core}: {shortfall}; what is missing is not shown");
+    }
+    Ok(program.snapshot(&options(arguments))?)
+}
+
+fn options(arguments: &SnapshotArguments) -> SnapshotOptions {
+    SnapshotOptions {
+        filter: filter(arguments),
+        full: arguments.full,
+    }
+}
+
+fn filter(arguments: &SnapshotArguments) -> Filter {
+    Filter {
+        state: arguments.state.clone(),
+        wait: arguments.wait.clone(),
+        min_age: arguments.min_age,
+    }
+}
+
+/// Writes to stdout.
+fn print(write: impl FnOnce(&mut Output) -> io::Result<()>) -> anyhow::Result<Exit> {
+    let mut output = BufWriter::new(io::stdout().lock());
+    match write(&mut output).and_then(|()| output.flush()) {
+        // Whoever read it has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Done),
+        written => Ok(written.map(|()| Exit::Done)?),
+    }
+}
+
+fn json(output: &mut Output, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *output, value)?;
+    writeln!(output)
+}
