@@ -11,12 +11,16 @@ pub mod bench;
 pub mod counts;
 /// Building the Go programs in `tests/targets` with several releases and link modes.
 pub mod go;
+/// The text of the `goroutine` profile with `debug=2`.
+pub mod goroutine_dump;
 /// HTTP over loopback, as little of it as the tests need.
 pub mod http;
 /// Lines from a child's pipe, with a deadline.
 pub mod lines;
 /// Breakpoints left behind in a process.
 pub mod probes;
+/// The program `atrest` and what it and the agent say of it.
+pub mod rest;
 /// Telling that a test cannot run here.
 pub mod skip;
 /// One running Go program that obeys commands on its stdin.
