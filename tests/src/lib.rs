@@ -27,3 +27,5 @@ pub mod skip;
 pub mod target;
 /// What a process has used: memory and processor time.
 pub mod usage;
+/// What goroutines wait on: the snapshot's word against the program's.
+pub mod waits;

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use gostray_tests::go::{self, Mode};
-use gostray_tests::rest::{self, Differences, Entry, Rest, Wait};
-use gostray_tests::{need, skip};
-use serde_json::Value;
+use gostray_tests::rest::{self, Differences, Entry, Rest};
+use gostray_tests::{need, skip, waits};
 
 const MODES: [Mode; 4] = [Mode::Plain, Mode::Stripped, Mode::Pie, Mode::Cgo];
 
@@ -166,12 +165,15 @@ fn the_outermost_frame_is_the_start() {
 fn the_main_goroutine() {
     compare(|rest, differ| {
         let seen = &rest.seen[&rest.main];
-        let outermost = rest::stack(seen).unwrap_or_default().pop();
-        if outermost.is_none_or(|f| f.function != "main.main")
+        let stack = rest::stack(seen).unwrap_or_default();
+        if stack.last().is_none_or(|f| f.function != "main.main")
             || !seen["created_at"].is_null()
             || seen["state"] != "syscall"
         {
-            differ(format!("the main goroutine reads a pipe, seen is {seen}"));
+            let state = &seen["state"];
+            differ(format!(
+                "the main goroutine reads a pipe, but is {state} in {stack:?}"
+            ));
         }
     });
 }
@@ -181,110 +183,12 @@ fn the_main_goroutine() {
 fn what_they_wait_on() {
     compare(|rest, differ| {
         for ((entry, seen), later) in rest.known().zip(&rest.later) {
-            let empty = Vec::new();
-            let seen = seen["waits_on"].as_array().unwrap_or(&empty);
-            let mut missing: Vec<&Wait> = entry.waits.iter().flatten().collect();
-            let until: Vec<&Wait> = later.waits.iter().flatten().collect();
-            let mut extra = Vec::new();
-            for one in seen {
-                let earlier = entry.waits.iter().flatten().zip(&until);
-                let found = earlier
-                    .filter(|(wait, until)| is(wait, until, one))
-                    .find_map(|(wait, _)| missing.iter().position(|m| *m == wait));
-                match found {
-                    Some(at) => drop(missing.swap_remove(at)),
-                    None => extra.push(one),
-                }
-            }
-            // The list names at most ten things.
-            let too_many = entry.waits.as_ref().is_some_and(|waits| waits.len() > 10);
-            let lacks = if too_many {
-                seen.len() != 10
-            } else {
-                !missing.is_empty()
-            };
-            if lacks || !extra.is_empty() {
-                differ(format!(
-                    "{}: not seen {:?}; seen, but not so {:?}",
-                    entry.name,
-                    missing
-                        .iter()
-                        .map(|wait| describe(wait))
-                        .collect::<Vec<_>>(),
-                    extra
-                        .iter()
-                        .map(|wait| without_numbers(wait))
-                        .collect::<Vec<_>>()
-                ));
+            let later = later.waits.as_deref().unwrap_or_default();
+            if let Some(difference) = waits::difference(entry, later, &seen["waits_on"]) {
+                differ(format!("{}: {difference}", entry.name));
             }
         }
     });
-}
-
-/// Whether what the snapshot says is what the program waits on. Timers come nearer: `later` is the
-/// same after the snapshot.
-fn is(wait: &Wait, later: &Wait, seen: &Value) -> bool {
-    let text = |key: &str| seen[key].as_str();
-    let kind = text("kind").unwrap_or_default();
-    if seen["count"] != 1 || !wait.kinds.iter().any(|k| k == kind) {
-        return false;
-    }
-    match kind {
-        "channel" => {
-            text("address") == wait.address.as_deref()
-                && seen["length"] == wait.length
-                && seen["capacity"] == wait.capacity
-        }
-        "timer" => {
-            let seconds = seen["wakes_in_seconds"].as_f64().unwrap_or(f64::NAN);
-            (later.wakes_in_seconds..=wait.wakes_in_seconds).contains(&seconds)
-        }
-        "network" => {
-            // What is no socket has no addresses; of its protocol nothing is asked.
-            let is_socket = wait.protocol.is_some();
-            seen["fd"] == wait.fd
-                && (!is_socket || text("protocol") == wait.protocol.as_deref())
-                && text("local") == wait.local.as_deref()
-                && text("remote") == wait.remote.as_deref()
-        }
-        // The program cannot tell where the semaphore in a descriptor of package net is.
-        "semaphore" => text("address").is_some_and(|address| address != "0x0"),
-        _ => text("address") == wait.address.as_deref(),
-    }
-}
-
-fn describe(wait: &Wait) -> String {
-    let Wait {
-        length, capacity, ..
-    } = wait;
-    match wait.kinds[0].as_str() {
-        "channel" => format!("channel {length}/{capacity}"),
-        "network" => format!("network {:?}", wait.protocol),
-        other => other.to_owned(),
-    }
-}
-
-/// So that the same difference reads the same in all releases.
-fn without_numbers(seen: &Value) -> String {
-    let kind = seen["kind"].as_str().unwrap_or_default();
-    match kind {
-        "channel" => format!("channel {}/{}", seen["length"], seen["capacity"]),
-        "network" => format!(
-            "network {} {} {}",
-            seen["protocol"],
-            if seen["local"].is_null() {
-                "nowhere"
-            } else {
-                "local"
-            },
-            if seen["remote"].is_null() {
-                "nowhere"
-            } else {
-                "remote"
-            }
-        ),
-        other => format!("{other}, count {}", seen["count"]),
-    }
 }
 
 #[test]
