@@ -1,6 +1,6 @@
 //! What can be said on the command line.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -26,10 +26,10 @@ pub enum Command {
     /// Ends with Ctrl-C, after --duration, or with the process. Nothing of the program is stopped,
     /// restarted or written to.
     Attach(AttachArguments),
-    /// Show all goroutines of a running Go program now, grouped by where they were created, what
-    /// they wait for and where.
+    /// Show all goroutines of a running Go program now, or of one that crashed, grouped by where
+    /// they were created, what they wait for and where.
     ///
-    /// Reads the program's memory while it runs: no probe, no pause.
+    /// Reads the program's memory while it runs: no probe, no pause. Or the core file it left.
     Snapshot(SnapshotArguments),
     /// Say what this kernel, these privileges and that program allow, and how to mend what is
     /// missing.
@@ -71,9 +71,12 @@ pub struct AttachArguments {
 /// `gostray snapshot`.
 #[derive(Clone, Debug, Args)]
 pub struct SnapshotArguments {
-    /// The process.
+    /// The process or the core file.
     #[command(flatten)]
-    pub target: Target,
+    pub source: SnapshotSource,
+    /// The executable that made the core file: the very file, not another build.
+    #[arg(long, value_name = "FILE", requires = "core")]
+    pub exe: Option<PathBuf>,
     /// How to write: text for people, json for programs, folded for flame graph tools.
     #[arg(long, value_enum, default_value_t = SnapshotFormat::Text)]
     pub format: SnapshotFormat,
@@ -122,6 +125,21 @@ impl Target {
             (None, name) => find_by_name(name.as_deref().unwrap_or_default()),
         }
     }
+}
+
+/// What a snapshot is of: a process, or a core file.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct SnapshotSource {
+    /// Process id.
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Option<i32>,
+    /// The one process of this name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The core file of a program that crashed, or that gcore made; with --exe.
+    #[arg(long, value_name = "FILE", requires = "exe")]
+    pub core: Option<PathBuf>,
 }
 
 /// `gostray doctor`.

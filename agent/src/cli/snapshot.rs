@@ -4,19 +4,18 @@ use std::io::{self, BufWriter, Write as _};
 
 use super::{
     Exit,
-    arguments::{SnapshotArguments, SnapshotFormat},
+    arguments::{SnapshotArguments, SnapshotFormat, Target},
 };
 use crate::{
     binary::BinaryCache,
-    report::Filter,
-    session::{Inspected, snapshot},
+    memory::LiveMemory,
+    report::{Filter, Snapshot},
+    session::{CoreProgram, Inspected, Subject, snapshot},
 };
 
 /// Runs the command.
 pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
-    let pid = arguments.target.resolve()?;
-    let inspected = Inspected::new(pid, &BinaryCache::new())?;
-    let mut snapshot = snapshot(&inspected)?;
+    let mut snapshot = take(arguments)?;
     snapshot.retain(&Filter {
         state: arguments.state.clone(),
         wait: arguments.wait.clone(),
@@ -35,4 +34,27 @@ pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Done),
         written => Ok(written.map(|()| Exit::Done)?),
     }
+}
+
+/// Of the core file, if there is one, else of the process.
+fn take(arguments: &SnapshotArguments) -> anyhow::Result<Snapshot> {
+    let binaries = BinaryCache::new();
+    let source = &arguments.source;
+    if let (Some(core), Some(exe)) = (&source.core, &arguments.exe) {
+        let core_program = CoreProgram::open(core, exe, &binaries)?;
+        if let Some(shortfall) = core_program.core.shortfall() {
+            tracing::warn!(
+                "{}: {shortfall}; what is missing is not shown",
+                core.display()
+            );
+        }
+        return Ok(core_program.snapshot()?);
+    }
+    let target = Target {
+        pid: source.pid,
+        name: source.name.clone(),
+    };
+    let inspected = Inspected::new(target.resolve()?, &binaries)?;
+    let memory = LiveMemory::new(inspected.process.pid());
+    Ok(snapshot(Subject::from(&inspected), &memory)?)
 }

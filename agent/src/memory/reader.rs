@@ -4,6 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
+use super::FileChanged;
 use crate::binary::RuntimeAddress;
 
 /// A read that did not give what was asked for.
@@ -18,6 +19,28 @@ pub enum MemoryError {
         /// Bytes asked for.
         length: usize,
     },
+    /// It was mapped, but the core file does not have it, and no file that could be read instead.
+    #[error(
+        "{length} bytes at {address} were not written to the core file (core(5) says under \
+         `coredump_filter` what is)"
+    )]
+    NotInCore {
+        /// First byte asked for.
+        address: RuntimeAddress,
+        /// Bytes asked for.
+        length: usize,
+    },
+    /// The core file ends before it.
+    #[error("{length} bytes at {address} are missing: the core file is cut short before them")]
+    CutShort {
+        /// First byte asked for.
+        address: RuntimeAddress,
+        /// Bytes asked for.
+        length: usize,
+    },
+    /// The core file changed while it was read, or the executable.
+    #[error(transparent)]
+    FileChanged(#[from] FileChanged),
     /// The process is gone.
     #[error("the process ended while {address} was read")]
     ProcessGone {

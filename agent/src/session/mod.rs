@@ -3,6 +3,8 @@
 //! `Inspected` is what can be known without touching the kernel's tracing; `Session` adds the
 //! probes and everything that changes.
 
+mod core;
+mod core_match;
 mod cpu;
 mod evidence;
 mod inspect;
@@ -12,8 +14,9 @@ mod snapshot;
 mod status;
 mod watch;
 
+pub use self::core::{CoreError, CoreProgram};
 pub use inspect::{Inspected, Options, SessionError};
 pub use names::Names;
 pub use program::Program;
-pub use snapshot::{SnapshotError, snapshot};
+pub use snapshot::{SnapshotError, Subject, snapshot};
 pub use watch::Session;

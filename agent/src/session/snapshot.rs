@@ -8,8 +8,8 @@ use thiserror::Error;
 use super::{Inspected, Names, Program, names};
 use crate::{
     binary::RuntimeAddress,
-    memory::{LiveMemory, MemoryError},
-    report::{Group, Snapshot, Unknown, timestamp},
+    memory::{MemoryError, MemoryReader},
+    report::{Group, ProcessInfo, Snapshot, Unknown, timestamp},
     runtime::{AllGoroutines, Census, Goroutine, GoroutineState, NotFound},
 };
 
@@ -63,18 +63,59 @@ impl Members {
     }
 }
 
-/// Takes a snapshot of the process. The program runs meanwhile: each goroutine is as it was at
-/// some moment of the pass.
+/// Whose goroutines: what the memory does not say.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// What reports say of it.
+    pub process: ProcessInfo,
+    /// Its pid, where that is known.
+    pub pid: Option<i32>,
+    /// The moment of the snapshot.
+    pub taken_at: SystemTime,
+    /// That moment by the program's `CLOCK_MONOTONIC`, in nanoseconds. `None` in a core file: then
+    /// the last moment at which a goroutine began to wait stands for it, so that "at least" stays
+    /// true.
+    pub now_ns: Option<u64>,
+}
+
+impl<'a> From<&'a Inspected> for Subject<'a> {
+    fn from(inspected: &'a Inspected) -> Self {
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC)
+            .map_or(0, |now| std::time::Duration::from(now).as_nanos());
+        Self {
+            program: &inspected.program,
+            process: inspected.info(),
+            pid: Some(inspected.process.pid()),
+            taken_at: SystemTime::now(),
+            now_ns: u64::try_from(now).ok(),
+        }
+    }
+}
+
+/// No machine has been up for longer: fifty years. A later moment is a damaged one.
+const MAX_UPTIME_NS: u64 = 50 * 365 * 86_400 * 1_000_000_000;
+
+/// Takes a snapshot of the goroutines in `memory`. A live program runs meanwhile: each goroutine is
+/// as it was at some moment of the pass.
 ///
 /// # Errors
 /// The list of goroutines is not found or not readable.
-pub fn snapshot(inspected: &Inspected) -> Result<Snapshot, SnapshotError> {
-    let memory = LiveMemory::new(inspected.process.pid());
-    let program = &inspected.program;
+pub fn snapshot(
+    subject: Subject<'_>,
+    memory: &impl MemoryReader,
+) -> Result<Snapshot, SnapshotError> {
+    let program = subject.program;
     let layout = &program.layout;
-    let all = AllGoroutines::find(&program.binary, &memory, program.bias, layout)?;
+    let all = AllGoroutines::find(&program.binary, memory, program.bias, layout)?;
+    let mut last_ns = 0;
     let mut shapes: HashMap<Shape, Members> = HashMap::new();
-    let census = Census::take(&memory, layout, all, |goroutine| {
+    let census = Census::take(memory, layout, all, |goroutine| {
+        let since = goroutine.waiting_since_ns.unwrap_or(0);
+        if since < MAX_UPTIME_NS {
+            last_ns = since.max(last_ns);
+        }
         let waits = goroutine.state == GoroutineState::Waiting;
         let shape = Shape {
             created_at: goroutine.created_at,
@@ -86,8 +127,7 @@ pub fn snapshot(inspected: &Inspected) -> Result<Snapshot, SnapshotError> {
         };
         shapes.entry(shape).or_default().add(&goroutine);
     })?;
-    let now_ns = clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map_or(0, |now| std::time::Duration::from(now).as_nanos());
+    let now_ns = subject.now_ns.unwrap_or(last_ns);
     let mut names = Names::new(program.binary.clone(), program.bias);
     let mut groups: Vec<Group> = shapes
         .into_iter()
@@ -95,9 +135,9 @@ pub fn snapshot(inspected: &Inspected) -> Result<Snapshot, SnapshotError> {
         .collect();
     groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.goids.cmp(&b.goids)));
     Ok(Snapshot {
-        process: inspected.info(),
-        pid: inspected.process.pid(),
-        taken_at: timestamp(SystemTime::now()),
+        process: subject.process,
+        pid: subject.pid,
+        taken_at: timestamp(subject.taken_at),
         goroutines: census.alive,
         groups,
         defects: census
@@ -111,7 +151,7 @@ pub fn snapshot(inspected: &Inspected) -> Result<Snapshot, SnapshotError> {
 fn group(
     shape: &Shape,
     members: Members,
-    now_ns: u128,
+    now_ns: u64,
     program: &Program,
     names: &mut Names,
 ) -> Group {
@@ -132,7 +172,7 @@ fn group(
     }
     let oldest = members
         .waiting_since_ns
-        .map(|since| now_ns.saturating_sub(since.into()) as f64 / 1e9);
+        .map(|since| now_ns.saturating_sub(since) as f64 / 1e9);
     if oldest.is_none() {
         unknown.insert(
             "oldest_seconds",

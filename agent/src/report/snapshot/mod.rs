@@ -19,8 +19,8 @@ use super::{Place, ProcessInfo, Unknown};
 pub struct Snapshot {
     /// The process.
     pub process: ProcessInfo,
-    /// Its pid.
-    pub pid: i32,
+    /// Its pid; null where a core file does not say.
+    pub pid: Option<i32>,
     /// When, RFC 3339.
     pub taken_at: String,
     /// Goroutines alive, the runtime's own included.

@@ -45,7 +45,7 @@ pub(in crate::report) fn snapshot() -> Snapshot {
     };
     Snapshot {
         process: samples::attached().process,
-        pid: 4711,
+        pid: Some(4711),
         taken_at: "2026-11-20T21:28:31.000Z".into(),
         goroutines: 54,
         groups: vec![waiting, main],

@@ -13,10 +13,11 @@ impl Snapshot {
     pub fn text(&self, output: &mut impl Write) -> io::Result<()> {
         writeln!(
             output,
-            "{} goroutines in {} groups: pid {} {} ({})",
+            "{} goroutines in {} groups: {} {} ({})",
             self.goroutines,
             self.groups.len(),
-            self.pid,
+            self.pid
+                .map_or_else(|| "unknown pid".into(), |pid| format!("pid {pid}")),
             self.process.exe,
             self.process.go_version,
         )?;
