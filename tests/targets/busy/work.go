@@ -134,7 +134,7 @@ var size = 500
 func burst() {
 	mutex.Lock()
 	n := size
-	if size < 10000 {
+	if size < 4000 {
 		size += size / 20
 	}
 	mutex.Unlock()
