@@ -5,6 +5,7 @@
 //	finalizers  block a finalizer and, where there are some, a cleanup
 //	dump        the text of pprof's goroutine profile with debug=2, as a JSON string
 //	truth       what every goroutine waits on, its labels, parent and thread, as JSON
+//	protect     take all rights away from a page of a goroutine's stack, until unprotect
 //	runnable    a dump with goroutines that are ready to run; none of them does until the next line
 package main
 
@@ -100,6 +101,12 @@ func main() {
 			fmt.Println(asJSON(dump()))
 		case "truth":
 			fmt.Println(truth())
+		case "protect":
+			protect()
+			fmt.Println("ok protect")
+		case "unprotect":
+			unprotect()
+			fmt.Println("ok unprotect")
 		case "runnable":
 			runnable()
 			fmt.Println("ok runnable")
