@@ -80,13 +80,16 @@ pub struct SnapshotArguments {
     /// How to write: text for people, json for programs, folded for flame graph tools.
     #[arg(long, value_enum, default_value_t = SnapshotFormat::Text)]
     pub format: SnapshotFormat,
+    /// Show each goroutine for itself, not in groups.
+    #[arg(long)]
+    pub full: bool,
     /// Only goroutines in this state, such as waiting, syscall, runnable or running.
     #[arg(long)]
     pub state: Option<String>,
     /// Only goroutines that wait for something whose name contains this, such as `chan`.
     #[arg(long, value_name = "REASON")]
     pub wait: Option<String>,
-    /// Only groups of which one is known to have waited at least so long, such as 10m.
+    /// Only goroutines known to have waited at least so long, such as 10m.
     #[arg(long, value_parser = duration, value_name = "TIME")]
     pub min_age: Option<Duration>,
 }

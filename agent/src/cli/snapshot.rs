@@ -10,17 +10,12 @@ use crate::{
     binary::BinaryCache,
     memory::LiveMemory,
     report::{Filter, Snapshot},
-    session::{CoreProgram, Inspected, Subject, snapshot},
+    session::{CoreProgram, Inspected, SnapshotOptions, Subject, snapshot},
 };
 
 /// Runs the command.
 pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
-    let mut snapshot = take(arguments)?;
-    snapshot.retain(&Filter {
-        state: arguments.state.clone(),
-        wait: arguments.wait.clone(),
-        min_age: arguments.min_age,
-    });
+    let snapshot = take(arguments)?;
     let mut output = BufWriter::new(io::stdout().lock());
     let written = match arguments.format {
         SnapshotFormat::Text => snapshot.text(&mut output),
@@ -39,6 +34,14 @@ pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
 /// Of the core file, if there is one, else of the process.
 fn take(arguments: &SnapshotArguments) -> anyhow::Result<Snapshot> {
     let binaries = BinaryCache::new();
+    let options = SnapshotOptions {
+        filter: Filter {
+            state: arguments.state.clone(),
+            wait: arguments.wait.clone(),
+            min_age: arguments.min_age,
+        },
+        full: arguments.full,
+    };
     let source = &arguments.source;
     if let (Some(core), Some(exe)) = (&source.core, &arguments.exe) {
         let core_program = CoreProgram::open(core, exe, &binaries)?;
@@ -48,7 +51,7 @@ fn take(arguments: &SnapshotArguments) -> anyhow::Result<Snapshot> {
                 core.display()
             );
         }
-        return Ok(core_program.snapshot()?);
+        return Ok(core_program.snapshot(&options)?);
     }
     let target = Target {
         pid: source.pid,
@@ -56,5 +59,5 @@ fn take(arguments: &SnapshotArguments) -> anyhow::Result<Snapshot> {
     };
     let inspected = Inspected::new(target.resolve()?, &binaries)?;
     let memory = LiveMemory::new(inspected.process.pid());
-    Ok(snapshot(Subject::from(&inspected), &memory)?)
+    Ok(snapshot(Subject::from(&inspected), &memory, &options)?)
 }

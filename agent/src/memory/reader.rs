@@ -77,8 +77,17 @@ pub enum MemoryError {
     },
 }
 
-/// Takes the index of an address and what is there.
-pub type VisitRecord<'a> = dyn FnMut(usize, Result<&[u8], MemoryError>) + 'a;
+/// Some bytes of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The first.
+    pub address: RuntimeAddress,
+    /// How many.
+    pub length: usize,
+}
+
+/// Takes the index of an extent and what is there.
+pub type VisitExtent<'a> = dyn FnMut(usize, Result<&[u8], MemoryError>) + 'a;
 
 /// Memory at run-time addresses, little-endian.
 pub trait MemoryReader {
@@ -88,18 +97,17 @@ pub trait MemoryReader {
     /// Not all of them could be read; `into` then holds anything.
     fn read(&self, address: RuntimeAddress, into: &mut [u8]) -> Result<(), MemoryError>;
 
-    /// Reads `length` bytes at each of `addresses` and passes them on in that order, with the index
-    /// of the address. Each fails on its own.
-    fn read_records(
-        &self,
-        addresses: &[RuntimeAddress],
-        length: usize,
-        visit: &mut VisitRecord<'_>,
-    ) {
-        let mut record = vec![0; length];
-        for (index, address) in addresses.iter().enumerate() {
-            let read = self.read(*address, &mut record);
-            visit(index, read.map(|()| &record[..]));
+    /// Reads all of `extents`, in any order, and passes on what is there with the index of the
+    /// extent. Each fails on its own.
+    ///
+    /// They are not read at one moment: what belongs together has to be one extent, and even its
+    /// bytes may change while they are copied.
+    fn read_extents(&self, extents: &[Extent], visit: &mut VisitExtent<'_>) {
+        let mut bytes = Vec::new();
+        for (index, extent) in extents.iter().enumerate() {
+            bytes.resize(extent.length, 0);
+            let read = self.read(extent.address, &mut bytes);
+            visit(index, read.map(|()| &bytes[..]));
         }
     }
 

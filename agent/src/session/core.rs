@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::{
     Program, SnapshotError,
     core_match::{Match, locate},
-    snapshot::{Subject, snapshot},
+    snapshot::{SnapshotOptions, Subject, snapshot},
 };
 use crate::{
     binary::{Architecture, BinaryCache, BinaryError, GoBinary, LoadBias},
@@ -21,6 +21,7 @@ use crate::{
     },
     report::Snapshot,
     runtime::layout::LayoutError,
+    target::Descriptors,
 };
 
 /// Why a core file cannot be looked into.
@@ -203,7 +204,7 @@ impl CoreProgram {
     ///
     /// # Errors
     /// The list of goroutines is not found or not readable.
-    pub fn snapshot(&self) -> Result<Snapshot, CoreError> {
+    pub fn snapshot(&self, options: &SnapshotOptions) -> Result<Snapshot, CoreError> {
         let pid = self.core.process().pid;
         let subject = Subject {
             program: &self.program,
@@ -212,13 +213,16 @@ impl CoreProgram {
             taken_at: modified(self.core.identity()),
             // The clock stopped with the program, and nothing has written down where.
             now_ns: None,
+            began_ns: None,
+            descriptors: Descriptors::none(),
         };
         let shortfall = self.core.shortfall();
-        let mut snapshot = snapshot(subject, &self.core).map_err(|source| CoreError::Snapshot {
-            path: self.path.clone(),
-            source,
-            shortfall,
-        })?;
+        let mut snapshot =
+            snapshot(subject, &self.core, options).map_err(|source| CoreError::Snapshot {
+                path: self.path.clone(),
+                source,
+                shortfall,
+            })?;
         if shortfall.is_some() {
             // Said even if no goroutine is missing: the reader has to know what the answer rests on.
             let reason = "the core file is cut short before its memory";

@@ -8,6 +8,7 @@ mod core_match;
 mod cpu;
 mod evidence;
 mod inspect;
+mod landmarks;
 mod names;
 mod program;
 mod snapshot;
@@ -16,7 +17,8 @@ mod watch;
 
 pub use self::core::{CoreError, CoreProgram};
 pub use inspect::{Inspected, Options, SessionError};
+pub use landmarks::{Landmarks, LandmarksError};
 pub use names::Names;
 pub use program::Program;
-pub use snapshot::{SnapshotError, Subject, snapshot};
+pub use snapshot::{SnapshotError, SnapshotOptions, Subject, snapshot};
 pub use watch::Session;

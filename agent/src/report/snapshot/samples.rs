@@ -27,6 +27,7 @@ pub(in crate::report) fn snapshot() -> Snapshot {
         labels: None,
         waits_on: Vec::new(),
         locked_to_thread: 0,
+        locked_threads: Vec::new(),
         goids: vec![18, 19, 24],
         parent_goids: vec![1, 1, 1],
         unknown: Unknown::new(),
