@@ -7,6 +7,8 @@
 pub mod agent;
 /// What `gostray-bench` measures.
 pub mod bench;
+/// The same check for each release and way to link, and what differs between them.
+pub mod cells;
 /// What the programs count themselves, compared with what the agent says.
 pub mod counts;
 /// Building the Go programs in `tests/targets` with several releases and link modes.

@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use anyhow::{Result, ensure};
+use gostray_tests::cells::{self, Differences};
 use gostray_tests::go::{self, Mode, Toolchain};
-use gostray_tests::rest::{self, Differences, Rest};
+use gostray_tests::rest::{self, Rest};
 use gostray_tests::target::Target;
 use gostray_tests::{need, skip};
 use serde_json::Value;
@@ -46,7 +47,9 @@ fn ready_to_run(toolchain: &Toolchain, mode: Mode) -> Result<Vec<String>> {
         let stack = rest::stack(seen).unwrap_or_default();
         if own != stack {
             let (stack, own) = (rest::show(&stack), rest::show(&own));
-            differences.push(format!("{name}:{stack}\n      the dump has{own}"));
+            differences.push(format!(
+                "{name}: other frames{stack}\n      the dump has{own}"
+            ));
         }
     }
     let seen = seen.get(&main).unwrap_or(&Value::Null);
@@ -69,7 +72,7 @@ fn for_all(check: impl Fn(&Toolchain, Mode) -> Result<Vec<String>> + Sync) {
         "GOSTRAY_GO_ROOTS names no Go release"
     );
     let mut all = Differences::default();
-    for (cell, result) in rest::for_all(&toolchains, &MODES, |toolchain, mode| {
+    for (cell, result) in cells::for_all(&toolchains, &MODES, |toolchain, mode| {
         (
             format!("{} {mode:?}", toolchain.version),
             check(toolchain, mode),
@@ -110,7 +113,9 @@ fn finalizers_and_cleanups() {
             );
             if !dumped.has_stack(stack.as_deref().unwrap_or_default()) {
                 let (stack, own) = (rest::show(&stack.unwrap_or_default()), rest::show(own));
-                differences.push(format!("{name}:{stack}\n      the dump has{own}"));
+                differences.push(format!(
+                    "{name}: other frames{stack}\n      the dump has{own}"
+                ));
             }
             if seen["system"] != false {
                 differences.push(format!("{name}: a system goroutine, not in the dump"));

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use gostray::binary::BinaryCache;
 use gostray::memory::LiveMemory;
 use gostray::report::Snapshot;
-use gostray::session::{Inspected, Subject, snapshot};
+use gostray::session::{Inspected, SnapshotOptions, Subject, snapshot};
 use gostray_tests::go::{self, Mode};
 use gostray_tests::rest;
 use gostray_tests::target::Target;
@@ -175,7 +175,11 @@ fn a_process_that_becomes_another_program_all_the_time() {
             continue;
         };
         let memory = LiveMemory::new(inspected.process.pid());
-        match snapshot(Subject::from(&inspected), &memory) {
+        match snapshot(
+            Subject::from(&inspected),
+            &memory,
+            &SnapshotOptions::default(),
+        ) {
             Ok(snapshot) => {
                 expect_sense(&snapshot);
                 *right.entry(snapshot.process.go_version).or_default() += 1;
@@ -217,7 +221,11 @@ fn a_process_that_ends_while_it_is_read() {
             });
             loop {
                 reading.store(true, Ordering::Release);
-                match snapshot(Subject::from(&inspected), &memory) {
+                match snapshot(
+                    Subject::from(&inspected),
+                    &memory,
+                    &SnapshotOptions::default(),
+                ) {
                     // One that is not whole says so.
                     Ok(snapshot) => {
                         expect_sense(&snapshot);

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use gostray::binary::BinaryCache;
 use gostray::memory::LiveMemory;
 use gostray::report::{Place, Snapshot};
-use gostray::session::{Inspected, Subject};
+use gostray::session::{Inspected, SnapshotOptions, Subject};
 use gostray_tests::agent::Agent;
 use gostray_tests::http::{Connection, Load, free_port};
 use gostray_tests::lines::PATIENCE;
@@ -101,7 +101,13 @@ fn at_rest(snapshot: &Snapshot) -> Vec<String> {
 fn look(server: &Server, load: Load) -> Result<()> {
     let inspected = Inspected::new(server.0.id().cast_signed(), &BinaryCache::new())?;
     let memory = LiveMemory::new(inspected.process.pid());
-    let snapshot = || gostray::session::snapshot(Subject::from(&inspected), &memory);
+    let snapshot = || {
+        gostray::session::snapshot(
+            Subject::from(&inspected),
+            &memory,
+            &SnapshotOptions::default(),
+        )
+    };
     let (mut all, mut moved) = (0, 0);
     let before = load.done();
     for _ in 0..200 {

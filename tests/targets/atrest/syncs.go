@@ -16,6 +16,16 @@ type inside struct {
 
 const hours = 1000 * time.Hour
 
+// channelsKnowTimers is set by a file behind a build tag.
+var channelsKnowTimers bool
+
+// onTimer notes that the channel is that of a timer which has just been started.
+func (e *entry) onTimer() {
+	if channelsKnowTimers {
+		e.on(clock(time.Now().Add(hours)))
+	}
+}
+
 func init() {
 	held := new(sync.Mutex)
 	held.Lock()
@@ -113,6 +123,7 @@ func init() {
 	add("timer", func(e *entry) {
 		timer := time.NewTimer(hours)
 		e.on(channel(timer.C))
+		e.onTimer()
 		go func() {
 			e.enter()
 			<-timer.C
@@ -121,6 +132,7 @@ func init() {
 	add("tick", func(e *entry) {
 		ticks := time.Tick(hours)
 		e.on(channel(ticks))
+		e.onTimer()
 		go func() {
 			e.enter()
 			for range ticks {
@@ -130,6 +142,7 @@ func init() {
 	add("select with a timeout", func(e *entry) {
 		c, timeout := make(chan int), time.After(hours)
 		e.on(channel(c), channel(timeout))
+		e.onTimer()
 		go func() {
 			e.enter()
 			select {

@@ -5,6 +5,7 @@ package main
 import "iter"
 
 func init() {
+	channelsKnowTimers = true
 	add("coroutine", func(e *entry) {
 		next, stop := iter.Pull(func(yield func(int) bool) {
 			e.enter()
