@@ -48,18 +48,29 @@ impl Names {
     /// the runtime's own and the compiler's, as in Go's tracebacks.
     pub fn stack(&mut self, pcs: &[RuntimeAddress]) -> Vec<Place> {
         let bias = self.bias;
-        let pcs = pcs
-            .iter()
-            .map(|pc| (bias.to_link(*pc), PcKind::ReturnAddress));
-        self.symbolizer
-            .stack(pcs)
-            .into_iter()
-            .map(|entry| match entry {
+        let pcs = pcs.iter().enumerate().map(|(depth, pc)| {
+            let pc = bias.to_link(*pc);
+            // One that has not begun yet is at its first instruction, behind no call.
+            let kind = if depth == 0 && self.symbolizer.is_entry(pc) {
+                PcKind::Exact
+            } else {
+                PcKind::ReturnAddress
+            };
+            (pc, kind)
+        });
+        let mut places: Vec<Place> = Vec::new();
+        for entry in self.symbolizer.stack(pcs) {
+            let place = match entry {
                 StackEntry::Frame(frame) => place(frame),
                 StackEntry::Unknown(pc, _) => unknown(bias.to_runtime(pc)),
-            })
-            .filter(|place| !is_runtime_internal(&place.function))
-            .collect()
+            };
+            // Behind it are the calls that panicked, before it those that were deferred.
+            let panics = place.function == "runtime.gopanic" && !places.is_empty();
+            if panics || !is_hidden(&place.function) {
+                places.push(place);
+            }
+        }
+        places
     }
 }
 
@@ -106,8 +117,12 @@ fn nowhere(function: String) -> Place {
 }
 
 /// Go's rule (`showframe` in `src/runtime/traceback.go`): of the runtime's functions only the
-/// exported ones mean something to the program's author.
-fn is_runtime_internal(function: &str) -> bool {
+/// exported ones mean something to the program's author, and those that run finalizers and cleanups;
+/// and what cgo makes means nothing.
+fn is_hidden(function: &str) -> bool {
+    if function.starts_with("_cgoexp_") {
+        return true;
+    }
     let Some(name) = function.strip_prefix("runtime.") else {
         return false;
     };
