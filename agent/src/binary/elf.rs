@@ -498,23 +498,42 @@ fn is_defined(symbol: &elf::Sym64<LittleEndian>) -> bool {
     symbol.st_shndx.get(LittleEndian) != elf::SHN_UNDEF
 }
 
-fn find_note<'a>(mut notes: &'a [u8], owner: &[u8], kind: u32) -> Option<&'a [u8]> {
-    loop {
-        let name_size = u32_at(notes, 0)?;
-        let description_size = u32_at(notes, 4)?;
-        let found_kind = u32_at(notes, 8)?;
-        let name = slice_at(notes, 12, u64::from(name_size))?;
+/// The description of the first note of `owner` and `kind`.
+pub(crate) fn find_note<'a>(bytes: &'a [u8], owner: &[u8], kind: u32) -> Option<&'a [u8]> {
+    notes(bytes)
+        .find(|note| note.kind == kind && note.owner == owner)
+        .map(|note| note.description)
+}
+
+/// One entry of a list of notes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Note<'a> {
+    /// Who defines the kinds, such as `GNU`.
+    pub(crate) owner: &'a [u8],
+    /// `n_type`.
+    pub(crate) kind: u32,
+    /// What the note says.
+    pub(crate) description: &'a [u8],
+}
+
+/// The notes of a section or segment, up to the first that is not whole.
+pub(crate) fn notes(mut bytes: &[u8]) -> impl Iterator<Item = Note<'_>> {
+    std::iter::from_fn(move || {
+        let name_size = u32_at(bytes, 0)?;
+        let description_size = u32_at(bytes, 4)?;
+        let kind = u32_at(bytes, 8)?;
+        let name = slice_at(bytes, 12, u64::from(name_size))?;
         let description_at = 12 + u64::from(name_size.checked_next_multiple_of(4)?);
-        let description = slice_at(notes, description_at, u64::from(description_size))?;
-        // Go counts the padding of its name as part of it.
-        let end = name
-            .iter()
-            .position(|&byte| byte == 0)
-            .unwrap_or(name.len());
-        if found_kind == kind && name.get(..end) == Some(owner) {
-            return Some(description);
-        }
+        let description = slice_at(bytes, description_at, u64::from(description_size))?;
         let next = description_at + u64::from(description_size.checked_next_multiple_of(4)?);
-        notes = tail_at(notes, next)?;
-    }
+        // The padding behind the last one may be missing.
+        bytes = tail_at(bytes, next).unwrap_or(&[]);
+        // Go counts the padding of its name as part of it.
+        let owner = name.split(|&byte| byte == 0).next().unwrap_or(name);
+        Some(Note {
+            owner,
+            kind,
+            description,
+        })
+    })
 }

@@ -130,9 +130,17 @@ impl GoBinary {
     /// The table of all functions.
     #[must_use]
     pub fn pclntab(&self) -> Pclntab<'_> {
-        let table = slice_at(&self.file, self.table.0.0, self.table.1).unwrap_or(&[]);
+        let (_, table) = self.pclntab_bytes();
         let funcdata = self.elf().tail_at(self.module.gofunc);
         Pclntab::new(table, funcdata.unwrap_or(&[]), &self.layout)
+    }
+
+    /// The pclntab as it is in the file, and where it is loaded.
+    #[must_use]
+    pub fn pclntab_bytes(&self) -> (LinkAddress, &[u8]) {
+        let table = slice_at(&self.file, self.table.0.0, self.table.1).unwrap_or(&[]);
+        let address = self.elf().link_address(self.table.0);
+        (address.unwrap_or(LinkAddress(0)), table)
     }
 
     /// The instructions of a function, padding behind it included.

@@ -2,7 +2,7 @@
 mod address;
 mod architecture;
 mod build_info;
-mod bytes;
+pub(crate) mod bytes;
 mod cache;
 pub mod dwarf;
 mod debug_sections;
@@ -20,6 +20,7 @@ pub use cache::BinaryCache;
 pub use debug_sections::debug_section;
 pub use dwarf_lines::{NativeFrame, native_frames};
 pub use elf::{Architecture, ElfView, Section, Segment};
+pub(crate) use elf::{find_note, notes};
 pub use error::BinaryError;
 pub use go_binary::GoBinary;
 pub use go_version::GoVersion;

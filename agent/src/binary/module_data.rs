@@ -8,7 +8,7 @@ use object::elf;
 
 use super::bytes::{tail_at, u32_at, u64_at};
 use super::pclntab::PclntabLayout;
-use super::{BinaryError, ElfView, GoVersion, LinkAddress};
+use super::{BinaryError, ElfView, GoVersion, LinkAddress, LoadBias};
 
 /// Where the linker put things (`runtime.moduledata`,
 /// <https://github.com/golang/go/blob/go1.27.0/src/runtime/symtab.go>). Ends are exclusive.
@@ -44,7 +44,12 @@ pub struct ModuleData {
     pub rodata: LinkAddress,
     /// Base of the offsets of functions' data, such as inline trees and stack maps.
     pub gofunc: LinkAddress,
+    /// Its first words, as linked: places and sizes of all tables and of the data.
+    head: [u64; HEAD],
 }
+
+/// Words before those whose place depends on the release. The runtime changes none of them.
+const HEAD: usize = 32;
 
 /// Fields whose place is the same in all supported releases, in words.
 mod word {
@@ -120,6 +125,22 @@ const SIZE: u64 = 47 * 8;
 const MAX_CANDIDATES: usize = 64;
 
 impl ModuleData {
+    /// Size of what [`Self::is_head`] compares, in bytes.
+    pub const HEAD_SIZE: usize = HEAD * 8;
+
+    /// Whether `bytes` are the beginning of this structure in a program loaded with `bias`: places
+    /// and sizes of the tables and of the data, which two builds hardly have in common.
+    #[must_use]
+    pub fn is_head(&self, bytes: &[u8; Self::HEAD_SIZE], bias: LoadBias) -> bool {
+        let (words, _) = bytes.as_chunks::<8>();
+        let words = words.iter().map(|word| u64::from_le_bytes(*word));
+        // Sizes are as linked, addresses are moved.
+        self.head
+            .iter()
+            .zip(words)
+            .all(|(linked, word)| word == *linked || word == linked.wrapping_add(bias.0))
+    }
+
     /// Finds the structure that describes the pclntab `table`, loaded at `pclntab`.
     ///
     /// # Errors
@@ -185,6 +206,7 @@ fn check(
         types: (at(moved.types)?, at(moved.etypes)?),
         rodata: at(moved.rodata)?,
         gofunc: at(moved.gofunc)?,
+        head: *words.words.first_chunk()?,
     };
     let header_text = PclntabLayout::header_text_start(table)?;
     let fits = at(word::PC_HEADER)? == pclntab

@@ -47,10 +47,11 @@ pub enum Command {
     /// Ends with Ctrl-C, after --duration, or with the process. Nothing of the program is stopped,
     /// restarted or written to.
     Attach(AttachArguments),
-    /// Show all goroutines of a running Go program now, grouped by where they were created, what
-    /// they wait for and where.
+    /// Show all goroutines of a running Go program now, or of one that crashed, grouped by where
+    /// they were created, what they wait for and where.
     ///
-    /// Reads the program's memory while it runs: no probe, no pause. Two snapshots can be compared.
+    /// Reads the program's memory while it runs: no probe, no pause. Or the core file it left. Two
+    /// snapshots can be compared.
     Snapshot(SnapshotArguments),
     /// Say what this kernel, these privileges and that program allow, and how to mend what is
     /// missing.
@@ -92,22 +93,26 @@ pub struct AttachArguments {
 /// `gostray snapshot`.
 #[derive(Clone, Debug, Args)]
 pub struct SnapshotArguments {
-    /// Where the goroutines are.
+    /// The process, the core file, or what was saved.
     #[command(flatten)]
-    pub source: Source,
+    pub source: SnapshotSource,
+    /// The executable that made the core file: the very file, not another build.
+    #[arg(long, value_name = "FILE", requires = "core")]
+    pub exe: Option<PathBuf>,
     /// How to write.
     #[arg(long, value_enum, default_value_t = SnapshotFormat::Text)]
     pub format: SnapshotFormat,
-    /// List each goroutine for itself.
+    /// Show each goroutine for itself, not in groups.
     #[arg(long, conflicts_with_all = ["group_by", "diff", "diff_after"])]
     pub full: bool,
     /// Put goroutines together that have this in common, whatever else they differ in: site, stack,
-    /// state or label:KEY. Without it those that have creation site, state and stack in common.
+    /// state or label:KEY. Without it those that have creation site, state, stack and labels in
+    /// common.
     #[arg(long, value_name = "WHAT")]
     pub group_by: Option<GroupBy>,
     /// Take a second snapshot after this long, such as 15m, and show what changed. Ctrl-C takes it
     /// at once.
-    #[arg(long, value_parser = duration, value_name = "TIME", conflicts_with = "diff")]
+    #[arg(long, value_parser = duration, value_name = "TIME", conflicts_with_all = ["core", "diff"])]
     pub diff_after: Option<Duration>,
     /// Only goroutines in this state, such as waiting, syscall, runnable or running.
     #[arg(long)]
@@ -115,36 +120,9 @@ pub struct SnapshotArguments {
     /// Only goroutines that wait for something whose name contains this, such as `chan`.
     #[arg(long, value_name = "REASON")]
     pub wait: Option<String>,
-    /// Only groups of which one is known to have waited at least so long, such as 10m.
+    /// Only goroutines known to have waited at least so long, such as 10m.
     #[arg(long, value_parser = duration, value_name = "TIME")]
     pub min_age: Option<Duration>,
-}
-
-/// Where goroutines are read from: exactly one of these.
-#[derive(Clone, Debug, Args)]
-#[group(required = true, multiple = false)]
-pub struct Source {
-    /// Process id.
-    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
-    pub pid: Option<i32>,
-    /// The one process of this name.
-    #[arg(long)]
-    pub name: Option<String>,
-    /// Show what changed between two snapshots that were saved as JSON, the older one first; `-` is
-    /// stdin.
-    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"])]
-    pub diff: Option<Vec<PathBuf>>,
-}
-
-impl Source {
-    /// The process.
-    #[must_use]
-    pub fn target(&self) -> Target {
-        Target {
-            pid: self.pid,
-            name: self.name.clone(),
-        }
-    }
 }
 
 /// Formats of a snapshot.
@@ -198,6 +176,36 @@ impl Target {
         match (self.pid, &self.name) {
             (Some(pid), _) => Ok(pid),
             (None, name) => find_by_name(name.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+/// What a snapshot is of: a process, a core file, or two that were saved.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct SnapshotSource {
+    /// Process id.
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Option<i32>,
+    /// The one process of this name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The core file of a program that crashed, or that gcore made; with --exe.
+    #[arg(long, value_name = "FILE", requires = "exe")]
+    pub core: Option<PathBuf>,
+    /// Show what changed between two snapshots that were saved as JSON, the older one first; `-` is
+    /// stdin.
+    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"])]
+    pub diff: Option<Vec<PathBuf>>,
+}
+
+impl SnapshotSource {
+    /// The process.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target {
+            pid: self.pid,
+            name: self.name.clone(),
         }
     }
 }

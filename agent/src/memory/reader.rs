@@ -4,6 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
+use super::FileChanged;
 use crate::binary::RuntimeAddress;
 
 /// A read that did not give what was asked for.
@@ -18,6 +19,28 @@ pub enum MemoryError {
         /// Bytes asked for.
         length: usize,
     },
+    /// It was mapped, but the core file does not have it, and no file that could be read instead.
+    #[error(
+        "{length} bytes at {address} were not written to the core file (core(5) says under \
+         `coredump_filter` what is)"
+    )]
+    NotInCore {
+        /// First byte asked for.
+        address: RuntimeAddress,
+        /// Bytes asked for.
+        length: usize,
+    },
+    /// The core file ends before it.
+    #[error("{length} bytes at {address} are missing: the core file is cut short before them")]
+    CutShort {
+        /// First byte asked for.
+        address: RuntimeAddress,
+        /// Bytes asked for.
+        length: usize,
+    },
+    /// The core file changed while it was read, or the executable.
+    #[error(transparent)]
+    FileChanged(#[from] FileChanged),
     /// The process is gone.
     #[error("the process ended while {address} was read")]
     ProcessGone {
@@ -54,8 +77,17 @@ pub enum MemoryError {
     },
 }
 
-/// Takes the index of an address and what is there.
-pub type VisitRecord<'a> = dyn FnMut(usize, Result<&[u8], MemoryError>) + 'a;
+/// Some bytes of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The first.
+    pub address: RuntimeAddress,
+    /// How many.
+    pub length: usize,
+}
+
+/// Takes the index of an extent and what is there.
+pub type VisitExtent<'a> = dyn FnMut(usize, Result<&[u8], MemoryError>) + 'a;
 
 /// Memory at run-time addresses, little-endian.
 pub trait MemoryReader {
@@ -65,18 +97,17 @@ pub trait MemoryReader {
     /// Not all of them could be read; `into` then holds anything.
     fn read(&self, address: RuntimeAddress, into: &mut [u8]) -> Result<(), MemoryError>;
 
-    /// Reads `length` bytes at each of `addresses` and passes them on in that order, with the index
-    /// of the address. Each fails on its own.
-    fn read_records(
-        &self,
-        addresses: &[RuntimeAddress],
-        length: usize,
-        visit: &mut VisitRecord<'_>,
-    ) {
-        let mut record = vec![0; length];
-        for (index, address) in addresses.iter().enumerate() {
-            let read = self.read(*address, &mut record);
-            visit(index, read.map(|()| &record[..]));
+    /// Reads all of `extents`, in any order, and passes on what is there with the index of the
+    /// extent. Each fails on its own.
+    ///
+    /// They are not read at one moment: what belongs together has to be one extent, and even its
+    /// bytes may change while they are copied.
+    fn read_extents(&self, extents: &[Extent], visit: &mut VisitExtent<'_>) {
+        let mut bytes = Vec::new();
+        for (index, extent) in extents.iter().enumerate() {
+            bytes.resize(extent.length, 0);
+            let read = self.read(extent.address, &mut bytes);
+            visit(index, read.map(|()| &bytes[..]));
         }
     }
 

@@ -6,8 +6,10 @@
 use thiserror::Error;
 
 use super::{
-    goroutine::GoroutineState, goroutine::RawG, goroutine::size_of_g, layout::GoroutineLayout,
-    references::data_references,
+    globals::Global,
+    goroutine::{RawG, size_of_g},
+    layout::GoroutineLayout,
+    state::GoroutineState,
 };
 use crate::{
     binary::{GoBinary, LinkAddress, LoadBias, RuntimeAddress},
@@ -55,27 +57,15 @@ impl AllGoroutines {
         layout: &GoroutineLayout,
     ) -> Result<Self, NotFound> {
         let at = |address: LinkAddress| Self::at(bias.to_runtime(address));
-        let plausible =
-            |address: &LinkAddress| at(*address).is_plausible(memory, layout).unwrap_or(false);
-        if let Some((address, _)) = binary.elf().symbol("runtime.allgs")
-            && plausible(&address)
-        {
-            return Ok(at(address));
-        }
-        let mut votes: Vec<LinkAddress> = Vec::new();
-        for function in binary.pclntab().functions_named(USERS).iter().flatten() {
-            let code = binary.function_code(function).unwrap_or_default();
-            let mut loaded = data_references(binary.architecture(), function.entry(), code);
-            loaded.sort_unstable();
-            loaded.dedup();
-            loaded.retain(plausible);
-            votes.extend(loaded);
-        }
-        votes
-            .iter()
-            .find(|address| votes.iter().filter(|other| other == address).count() >= 2)
-            .map(|address| at(*address))
-            .ok_or(NotFound)
+        let allgs = Global {
+            symbol: "runtime.allgs",
+            users: USERS,
+            inside: 0,
+        };
+        let found = allgs.find(binary, |address| {
+            at(address).is_plausible(memory, layout).unwrap_or(false)
+        });
+        found.map(at).ok_or(NotFound)
     }
 
     /// The addresses of all `g`s. They are never freed, and the slice only grows: a copy taken in

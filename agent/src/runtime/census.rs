@@ -3,20 +3,24 @@
 use std::collections::BTreeMap;
 
 use super::{
-    AllGoroutines, Goroutine, GoroutineState,
-    goroutine::{self, RawG},
+    AllGoroutines, Goroutine, GoroutineState, Scope,
+    batch::{self, Outcome},
     layout::GoroutineLayout,
 };
 use crate::{
     binary::RuntimeAddress,
-    memory::{MemoryError, MemoryReader},
+    memory::{Extent, MemoryError, MemoryReader},
 };
 
 /// What could not be read: reason to number of goroutines.
 pub type Defects = BTreeMap<&'static str, u64>;
 
-/// How often a goroutine that moves while its stack is read is tried before it is taken as moving.
-const ATTEMPTS: usize = 3;
+/// Goroutines read together. More would save nothing, and those that run would move more often
+/// before they are looked at again.
+const BATCH: usize = 1024;
+/// How often goroutines that move while they are read are tried. Each time they are fewer, and so
+/// looked at for a shorter time.
+const ATTEMPTS: usize = 6;
 
 /// What a pass over all goroutines found, besides the goroutines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,8 +34,9 @@ pub struct Census {
 }
 
 impl Census {
-    /// Reads all goroutines and passes the living ones to `visit`, in the order in which their `g`s
-    /// were first made. Those that run have no stack.
+    /// Reads all goroutines and passes the living ones to `visit`, in any order. Those that run have
+    /// no stack; those that moved each time they were read have none either, and are counted as a
+    /// defect.
     ///
     /// # Errors
     /// The list cannot be read. A single goroutine that cannot be read is a defect.
@@ -39,49 +44,58 @@ impl Census {
         memory: &impl MemoryReader,
         layout: &GoroutineLayout,
         all: AllGoroutines,
+        mut scope: Scope<'_>,
         mut visit: impl FnMut(Goroutine),
     ) -> Result<Self, MemoryError> {
-        let addresses = all.read(memory)?;
         let mut census = Self::default();
-        let Some(first) = addresses.first() else {
-            return Ok(census);
-        };
-        let length = goroutine::size_of_g(layout, *first)?;
-        memory.read_records(&addresses, length, &mut |index, record| {
-            let address = addresses[index];
-            let bytes = match record {
-                Ok(bytes) => bytes,
-                Err(error) => return census.defect(&error),
-            };
-            let g = RawG::new(bytes);
-            if is_free(g.state(layout)) {
-                census.free += 1;
-                return;
-            }
-            let mut read = goroutine::goroutine(memory, layout, address, &g);
-            for _ in 1..ATTEMPTS {
-                if !matches!(read, Ok(None)) {
-                    break;
-                }
-                read = super::read_goroutine(memory, layout, address);
-            }
-            match read {
-                Ok(Some(goroutine)) if is_free(goroutine.state) => census.free += 1,
-                Ok(Some(goroutine)) => {
-                    census.alive += 1;
-                    visit(goroutine);
-                }
-                Ok(None) => {
-                    census.alive += 1;
-                    *census
-                        .defects
-                        .entry("moved each time its stack was read")
-                        .or_default() += 1;
-                }
-                Err(error) => census.defect(&error),
-            }
-        });
+        for addresses in all.read(memory)?.chunks(BATCH) {
+            census.batch(memory, layout, &mut scope, addresses, &mut visit)?;
+        }
         Ok(census)
+    }
+
+    fn batch(
+        &mut self,
+        memory: &impl MemoryReader,
+        layout: &GoroutineLayout,
+        scope: &mut Scope<'_>,
+        addresses: &[RuntimeAddress],
+        visit: &mut impl FnMut(Goroutine),
+    ) -> Result<(), MemoryError> {
+        let mut left = addresses.to_vec();
+        for attempt in 1..=ATTEMPTS {
+            let mut moved = Vec::new();
+            let is_last = attempt == ATTEMPTS;
+            batch::read(
+                memory,
+                layout,
+                scope,
+                &left,
+                &mut |index, outcome| match outcome {
+                    Outcome::Free => self.free += 1,
+                    Outcome::Read(goroutine) => {
+                        self.alive += 1;
+                        visit(goroutine);
+                    }
+                    Outcome::Moved(_) | Outcome::Replaced if !is_last => moved.push(left[index]),
+                    Outcome::Moved(goroutine) => {
+                        self.alive += 1;
+                        self.defect("moved each time it was read");
+                        visit(goroutine);
+                    }
+                    Outcome::Replaced => {
+                        self.alive += 1;
+                        self.defect("was another one each time it was read");
+                    }
+                    Outcome::Failed(error) => self.failed(&error),
+                },
+            )?;
+            if moved.is_empty() {
+                break;
+            }
+            left = moved;
+        }
+        Ok(())
     }
 
     /// Counts the living without looking further: about 0.1 µs a goroutine. Those that cannot be
@@ -94,35 +108,39 @@ impl Census {
         layout: &GoroutineLayout,
         all: AllGoroutines,
     ) -> Result<u64, MemoryError> {
-        let statuses: Vec<RuntimeAddress> = all
+        let statuses: Vec<Extent> = all
             .read(memory)?
             .into_iter()
-            .filter_map(|g| g.checked_add(layout.atomicstatus.into()))
+            .filter_map(|g| {
+                Some(Extent {
+                    address: g.checked_add(layout.atomicstatus.into())?,
+                    length: size_of::<u32>(),
+                })
+            })
             .collect();
         let mut alive = 0;
-        memory.read_records(&statuses, size_of::<u32>(), &mut |_, status| {
+        memory.read_extents(&statuses, &mut |_, status| {
             let status = status.ok().and_then(|bytes| bytes.first_chunk());
             let state = status.map(|bytes| GoroutineState::from(u32::from_le_bytes(*bytes)));
-            alive += u64::from(state.is_some_and(|state| !is_free(state)));
+            alive += u64::from(state.is_some_and(|state| !state.is_free()));
         });
         Ok(alive)
     }
 
-    fn defect(&mut self, error: &MemoryError) {
-        let reason = match error {
+    fn failed(&mut self, error: &MemoryError) {
+        self.defect(match error {
             MemoryError::Unmapped { .. } => "its memory is not mapped",
+            MemoryError::NotInCore { .. } => "its memory was not written to the core file",
+            MemoryError::CutShort { .. } => "the core file is cut short before its memory",
+            MemoryError::FileChanged(_) => "the core file or the executable changed meanwhile",
             MemoryError::Implausible { .. } => "it claims sizes no goroutine has",
             MemoryError::ProcessGone { .. } => "the process ended",
             MemoryError::Denied => "reading was denied",
             MemoryError::Io { .. } => "the kernel refused the read",
-        };
+        });
+    }
+
+    fn defect(&mut self, reason: &'static str) {
         *self.defects.entry(reason).or_default() += 1;
     }
-}
-
-fn is_free(state: GoroutineState) -> bool {
-    matches!(
-        state,
-        GoroutineState::Idle | GoroutineState::Dead | GoroutineState::DeadExtra
-    )
 }

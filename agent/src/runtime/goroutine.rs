@@ -1,8 +1,6 @@
-//! One goroutine, read from its `g` while the program runs.
+//! One goroutine, as its `g` tells.
 
-use std::borrow::Cow;
-
-use super::layout::GoroutineLayout;
+use super::{layout::GoroutineLayout, stack::Registers, state::GoroutineState, waits::Wait};
 use crate::{
     binary::RuntimeAddress,
     memory::{MemoryError, MemoryReader},
@@ -13,84 +11,14 @@ const MAX_G: u32 = 4096;
 /// Go's own limit for a stack is 1 GB on 64 bits (`runtime.maxstacksize`), twice that with debug
 /// settings.
 const MAX_STACK: u64 = 4 << 30;
-/// Of a parked stack, from its top, at most this much is read.
-const MAX_STACK_READ: u64 = 64 << 10;
-/// Frames kept of one stack.
-const MAX_FRAMES: usize = 64;
-/// `_Gscan`, a bit the collector sets while it looks at a stack.
-const SCAN_BIT: u32 = 0x1000;
-
-/// `g.atomicstatus` without the scan bit
-/// (`src/runtime/runtime2.go`; the last two exist from Go 1.26 on).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum GoroutineState {
-    /// Allocated, not initialised.
-    Idle,
-    /// On a run queue.
-    Runnable,
-    /// Executing Go code.
-    Running,
-    /// In a system call.
-    Syscall,
-    /// Parked.
-    Waiting,
-    /// Ended, or not yet begun.
-    Dead,
-    /// Its stack is being moved.
-    CopyStack,
-    /// Stopped itself for a suspension.
-    Preempted,
-    /// The runtime found that it can never wake.
-    Leaked,
-    /// A thread's extra goroutine, not in use.
-    DeadExtra,
-    /// None that is known.
-    Unknown(u32),
-}
-
-impl From<u32> for GoroutineState {
-    fn from(status: u32) -> Self {
-        match status & !SCAN_BIT {
-            0 => Self::Idle,
-            1 => Self::Runnable,
-            2 => Self::Running,
-            3 => Self::Syscall,
-            4 => Self::Waiting,
-            6 => Self::Dead,
-            8 => Self::CopyStack,
-            9 => Self::Preempted,
-            10 => Self::Leaked,
-            11 => Self::DeadExtra,
-            other => Self::Unknown(other),
-        }
-    }
-}
-
-impl GoroutineState {
-    /// The word that Go's own tracebacks use (`gStatusStrings` in `src/runtime/traceback.go`).
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Idle => "idle",
-            Self::Runnable => "runnable",
-            Self::Running => "running",
-            Self::Syscall => "syscall",
-            Self::Waiting => "waiting",
-            Self::Dead => "dead",
-            Self::CopyStack => "copystack",
-            Self::Preempted => "preempted",
-            Self::Leaked => "leaked",
-            Self::DeadExtra => "extra",
-            Self::Unknown(_) => "unknown",
-        }
-    }
-}
 
 /// A goroutine at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Goroutine {
     /// Its number, never used again in this process.
     pub goid: u64,
+    /// The address of its `g`, which is used again when it has ended.
+    pub address: RuntimeAddress,
     /// What it does.
     pub state: GoroutineState,
     /// The runtime's `waitReason`; meaningful while it waits.
@@ -99,6 +27,8 @@ pub struct Goroutine {
     pub created_at: RuntimeAddress,
     /// The function it began with.
     pub start: RuntimeAddress,
+    /// The number of the goroutine that created it; `None` before Go 1.21.
+    pub parent: Option<u64>,
     /// When a garbage collection first saw it wait (`CLOCK_MONOTONIC`, nanoseconds): it has waited
     /// at least since then. `None` when none has.
     pub waiting_since_ns: Option<u64>,
@@ -106,61 +36,14 @@ pub struct Goroutine {
     pub stack_bytes: u64,
     /// Where it stopped, and the return addresses behind, innermost first. Empty while it runs.
     pub stack: Vec<RuntimeAddress>,
-}
-
-/// Reads the goroutine whose `g` is at `address`. `Ok(None)` when it moved on meanwhile, so that
-/// what was read does not belong together.
-///
-/// # Errors
-/// The memory cannot be read, or holds sizes that no goroutine has.
-pub fn read_goroutine(
-    memory: &impl MemoryReader,
-    layout: &GoroutineLayout,
-    address: RuntimeAddress,
-) -> Result<Option<Goroutine>, MemoryError> {
-    let before = RawG::read(memory, layout, address)?;
-    goroutine(memory, layout, address, &before)
-}
-
-/// As [`read_goroutine`], of a `g` whose bytes have been read already.
-pub(super) fn goroutine(
-    memory: &impl MemoryReader,
-    layout: &GoroutineLayout,
-    address: RuntimeAddress,
-    before: &RawG<'_>,
-) -> Result<Option<Goroutine>, MemoryError> {
-    let state = before.state(layout);
-    let waiting_since = before.word(layout.waitsince);
-    let mut goroutine = Goroutine {
-        goid: before.word(layout.goid),
-        state,
-        wait_reason: before.byte(layout.waitreason),
-        created_at: RuntimeAddress(before.word(layout.gopc)),
-        start: RuntimeAddress(before.word(layout.startpc)),
-        waiting_since_ns: (state == GoroutineState::Waiting && waiting_since != 0)
-            .then_some(waiting_since),
-        stack_bytes: before.stack_size(layout, address)?,
-        stack: Vec::new(),
-    };
-    let Some(registers) = before.saved_registers(layout, goroutine.state) else {
-        return Ok(Some(goroutine));
-    };
-    let high = before.word(layout.stack_hi);
-    let walked = walk(memory, registers, high)?;
-    let after = RawG::read(memory, layout, address)?;
-    if !after.same_rest(before, layout) {
-        return Ok(None);
-    }
-    goroutine.stack = walked;
-    Ok(Some(goroutine))
-}
-
-/// Where a goroutine that does not run will go on.
-#[derive(Clone, Copy, Debug)]
-struct Registers {
-    pc: u64,
-    sp: u64,
-    bp: u64,
+    /// Whether `stack` goes on beyond what is kept of it.
+    pub stack_is_cut: bool,
+    /// Its pprof labels, if it has any: see [`Labels`](super::Labels).
+    pub labels: Option<RuntimeAddress>,
+    /// The `m` of the thread it is locked to.
+    pub locked_to: Option<RuntimeAddress>,
+    /// What it waits on, as far as that was asked for and found.
+    pub waits: Vec<Wait>,
 }
 
 /// Bytes of a `g`, which come from the target's own DWARF and so are not believed without bound.
@@ -180,42 +63,33 @@ pub(super) fn size_of_g(
 }
 
 /// The bytes of a `g`.
+#[derive(Clone, Copy)]
 pub(super) struct RawG<'a> {
-    bytes: Cow<'a, [u8]>,
+    bytes: &'a [u8],
 }
 
 impl<'a> RawG<'a> {
     /// `bytes` from the start of a `g`, at least as many as the layout says.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes: bytes.into(),
-        }
-    }
-
-    fn read(
-        memory: &impl MemoryReader,
-        layout: &GoroutineLayout,
-        address: RuntimeAddress,
-    ) -> Result<Self, MemoryError> {
-        let mut bytes = vec![0; size_of_g(layout, address)?];
-        memory.read(address, &mut bytes)?;
-        Ok(Self {
-            bytes: bytes.into(),
-        })
+        Self { bytes }
     }
 
     /// The word at `offset`, which is one of the layout's and so inside of the struct.
-    pub(super) fn word(&self, offset: u32) -> u64 {
+    pub(super) fn word(self, offset: u32) -> u64 {
         let word = self.bytes.get(offset as usize..);
         word.and_then(|tail| tail.first_chunk())
             .map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 
-    fn byte(&self, offset: u32) -> u8 {
+    fn address(self, offset: u32) -> Option<RuntimeAddress> {
+        Some(RuntimeAddress(self.word(offset))).filter(|address| address.0 != 0)
+    }
+
+    fn byte(self, offset: u32) -> u8 {
         self.bytes.get(offset as usize).copied().unwrap_or(0)
     }
 
-    pub(super) fn state(&self, layout: &GoroutineLayout) -> GoroutineState {
+    pub(super) fn state(self, layout: &GoroutineLayout) -> GoroutineState {
         let status = self.bytes.get(layout.atomicstatus as usize..);
         status
             .and_then(|tail| tail.first_chunk())
@@ -223,8 +97,35 @@ impl<'a> RawG<'a> {
             .into()
     }
 
+    /// All that it tells without its stack and what it waits on.
+    pub(super) fn goroutine(
+        self,
+        layout: &GoroutineLayout,
+        address: RuntimeAddress,
+    ) -> Result<Goroutine, MemoryError> {
+        let state = self.state(layout);
+        let waiting_since = self.word(layout.waitsince);
+        let waits = matches!(state, GoroutineState::Waiting | GoroutineState::Syscall);
+        Ok(Goroutine {
+            goid: self.word(layout.goid),
+            address,
+            state,
+            wait_reason: self.byte(layout.waitreason),
+            created_at: RuntimeAddress(self.word(layout.gopc)),
+            start: RuntimeAddress(self.word(layout.startpc)),
+            parent: layout.parent_goid.map(|offset| self.word(offset)),
+            waiting_since_ns: (waits && waiting_since != 0).then_some(waiting_since),
+            stack_bytes: self.stack_size(layout, address)?,
+            stack: Vec::new(),
+            stack_is_cut: false,
+            labels: self.address(layout.labels),
+            locked_to: self.address(layout.lockedm),
+            waits: Vec::new(),
+        })
+    }
+
     fn stack_size(
-        &self,
+        self,
         layout: &GoroutineLayout,
         address: RuntimeAddress,
     ) -> Result<u64, MemoryError> {
@@ -240,19 +141,17 @@ impl<'a> RawG<'a> {
         }
     }
 
-    fn saved_registers(
-        &self,
-        layout: &GoroutineLayout,
-        state: GoroutineState,
-    ) -> Option<Registers> {
-        match state {
-            GoroutineState::Waiting | GoroutineState::Leaked | GoroutineState::Preempted => {
-                Some(Registers {
-                    pc: self.word(layout.sched_pc),
-                    sp: self.word(layout.sched_sp),
-                    bp: self.word(layout.sched_bp),
-                })
-            }
+    /// Where it will go on, unless it runs.
+    pub(super) fn saved_registers(self, layout: &GoroutineLayout) -> Option<Registers> {
+        match self.state(layout) {
+            GoroutineState::Waiting
+            | GoroutineState::Leaked
+            | GoroutineState::Preempted
+            | GoroutineState::Runnable => Some(Registers {
+                pc: self.word(layout.sched_pc),
+                sp: self.word(layout.sched_sp),
+                bp: self.word(layout.sched_bp),
+            }),
             GoroutineState::Syscall => Some(Registers {
                 pc: self.word(layout.syscall_pc),
                 sp: self.word(layout.syscall_sp),
@@ -263,163 +162,47 @@ impl<'a> RawG<'a> {
         }
     }
 
-    /// Whether the goroutine rests where it rested at `earlier`.
-    fn same_rest(&self, earlier: &RawG<'_>, layout: &GoroutineLayout) -> bool {
-        self.state(layout) == earlier.state(layout)
-            && [
-                layout.goid,
+    /// Whether it is the goroutine it was at `earlier`: a `g` is used again.
+    pub(super) fn is_same(self, earlier: RawG<'_>, layout: &GoroutineLayout) -> bool {
+        [layout.goid, layout.gopc, layout.startpc]
+            .into_iter()
+            .all(|offset| self.word(offset) == earlier.word(offset))
+            && self.state(layout).is_free() == earlier.state(layout).is_free()
+    }
+
+    /// Whether the goroutine rests where it rested at `earlier`, or runs now as then.
+    pub(super) fn rests(self, earlier: RawG<'_>, layout: &GoroutineLayout) -> bool {
+        if !self.is_same(earlier, layout) || self.state(layout) != earlier.state(layout) {
+            return false;
+        }
+        // Nothing of one that runs is read but what `is_same` has compared.
+        self.saved_registers(layout).is_none()
+            || [
                 layout.sched_sp,
                 layout.sched_pc,
                 layout.syscall_sp,
                 layout.stack_hi,
+                layout.waiting,
             ]
             .into_iter()
             .all(|offset| self.word(offset) == earlier.word(offset))
-            && self.byte(layout.tracking_seq) == earlier.byte(layout.tracking_seq)
+                && self.byte(layout.tracking_seq) == earlier.byte(layout.tracking_seq)
+                && self.byte(layout.waitreason) == earlier.byte(layout.waitreason)
     }
 }
 
-/// Follows the frame pointers through one copy of the stack's top.
-fn walk(
+/// The id of the thread of an `m`, as the kernel knows it.
+///
+/// # Errors
+/// Not readable.
+pub fn thread_id(
     memory: &impl MemoryReader,
-    registers: Registers,
-    high: u64,
-) -> Result<Vec<RuntimeAddress>, MemoryError> {
-    let Registers { pc, sp, bp } = registers;
-    let mut frames = vec![RuntimeAddress(pc)];
-    let length = match high.checked_sub(sp) {
-        Some(length) if sp % 8 == 0 => length.min(MAX_STACK_READ),
-        _ => return Ok(frames),
-    };
-    let mut stack = vec![0; usize::try_from(length).unwrap_or(0)];
-    memory.read(RuntimeAddress(sp), &mut stack)?;
-    let word_at = |address: u64| {
-        let offset = usize::try_from(address.checked_sub(sp)?).ok()?;
-        stack
-            .get(offset..)?
-            .first_chunk()
-            .map(|bytes| u64::from_le_bytes(*bytes))
-    };
-    let mut frame = bp;
-    while frames.len() < MAX_FRAMES
-        && let Some(caller) = word_at(frame)
-        && let Some(return_pc) = frame.checked_add(8).and_then(word_at)
-        && return_pc != 0
-    {
-        frames.push(RuntimeAddress(return_pc));
-        // Frames lie one above the other; anything else is not a chain.
-        if caller <= frame {
-            break;
-        }
-        frame = caller;
-    }
-    Ok(frames)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::{binary::Architecture, memory::BytesMemory, runtime::layout::Layouts};
-
-    #[test]
-    fn a_walk_follows_the_chain_and_ends_at_its_end() {
-        // sp = 0x1000: [bp -> 0x1020][ret 0xa] … 0x1020: [0][ret 0xb]
-        let mut bytes = vec![0; 0x40];
-        bytes[0x10..0x18].copy_from_slice(&0x1020_u64.to_le_bytes());
-        bytes[0x18..0x20].copy_from_slice(&0xa_u64.to_le_bytes());
-        bytes[0x28..0x30].copy_from_slice(&0xb_u64.to_le_bytes());
-        let memory = BytesMemory {
-            base: 0x1000,
-            bytes,
-        };
-        let registers = Registers {
-            pc: 0x9,
-            sp: 0x1000,
-            bp: 0x1010,
-        };
-        let frames = walk(&memory, registers, 0x1040).expect("readable");
-        assert_eq!(frames, [0x9, 0xa, 0xb].map(RuntimeAddress));
-    }
-
-    #[test]
-    fn a_chain_that_leads_back_or_out_ends() {
-        let mut bytes = vec![0xff; 0x20];
-        bytes[0..8].copy_from_slice(&0x1000_u64.to_le_bytes());
-        let memory = BytesMemory {
-            base: 0x1000,
-            bytes,
-        };
-        let registers = Registers {
-            pc: 1,
-            sp: 0x1000,
-            bp: 0x1000,
-        };
-        assert_eq!(walk(&memory, registers, 0x1020).expect("readable").len(), 2);
-        let outside = Registers {
-            bp: 0x9000,
-            ..registers
-        };
-        assert_eq!(walk(&memory, outside, 0x1020).expect("readable").len(), 1);
-    }
-
-    #[test]
-    fn the_scan_bit_is_no_state() {
-        assert_eq!(GoroutineState::from(0x1004), GoroutineState::Waiting);
-        assert_eq!(GoroutineState::from(0x99), GoroutineState::Unknown(0x99));
-    }
-
-    fn layout() -> GoroutineLayout {
-        let layouts = Layouts::for_binary(&[], 22, Architecture::X86_64).expect("a known release");
-        GoroutineLayout::new(&layouts).expect("a complete layout")
-    }
-
-    #[test]
-    fn a_stack_of_absurd_size_is_an_error() {
-        let layout = layout();
-        let mut bytes = vec![0; layout.size as usize];
-        let at = layout.stack_hi as usize;
-        bytes[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
-        let memory = BytesMemory { base: 0, bytes };
-        assert!(matches!(
-            read_goroutine(&memory, &layout, RuntimeAddress(0)),
-            Err(MemoryError::Implausible { .. })
-        ));
-    }
-
-    #[test]
-    fn what_is_not_there_is_an_error() {
-        let memory = BytesMemory::default();
-        assert!(matches!(
-            read_goroutine(&memory, &layout(), RuntimeAddress(0x10)),
-            Err(MemoryError::Unmapped { .. })
-        ));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_give_a_bounded_answer(
-            bytes in prop::collection::vec(any::<u8>(), 0..2048),
-            status in 0_u8..12,
-        ) {
-            let layout = layout();
-            let mut bytes = bytes;
-            // Half of the time something that gets as far as the stack.
-            if bytes.len() > layout.size as usize {
-                let put = |bytes: &mut Vec<u8>, at: u32, value: u64| {
-                    bytes[at as usize..at as usize + 8].copy_from_slice(&value.to_le_bytes());
-                };
-                let length = bytes.len() as u64;
-                put(&mut bytes, layout.stack_lo, 8);
-                put(&mut bytes, layout.stack_hi, length);
-                put(&mut bytes, layout.sched_sp, 8);
-                bytes[layout.atomicstatus as usize] = status;
-            }
-            let memory = BytesMemory { base: 0, bytes };
-            if let Ok(Some(goroutine)) = read_goroutine(&memory, &layout, RuntimeAddress(0)) {
-                prop_assert!(goroutine.stack.len() <= MAX_FRAMES);
-            }
-        }
-    }
+    procid: u32,
+    m: RuntimeAddress,
+) -> Result<u64, MemoryError> {
+    let address = m.checked_add(procid.into()).ok_or(MemoryError::Unmapped {
+        address: m,
+        length: 8,
+    })?;
+    memory.read_u64(address)
 }

@@ -1,13 +1,30 @@
-//! The Go runtime seen through memory: what is where in its structs, and single goroutines.
+//! The Go runtime seen through memory: what is where in its structs, all goroutines, what they
+//! wait on.
 
+mod age;
 mod all_goroutines;
+mod batch;
 mod census;
+mod globals;
 mod goroutine;
+mod labels;
 pub mod layout;
 mod references;
+mod scheduler;
+mod self_check;
+mod stack;
+mod state;
 mod wait_reasons;
+mod waits;
 
+pub use age::AgeScale;
 pub use all_goroutines::{AllGoroutines, NotFound};
+pub use batch::{Scope, read_goroutine};
 pub use census::{Census, Defects};
-pub use goroutine::{Goroutine, GoroutineState, read_goroutine};
+pub use goroutine::{Goroutine, thread_id};
+pub use labels::{Labels, LabelsLayout};
+pub use scheduler::Scheduler;
+pub use self_check::{SelfCheckError, self_check};
+pub use state::GoroutineState;
 pub use wait_reasons::{WaitReasonError, WaitReasons};
+pub use waits::{SemaphoreTable, Wait, WaitLayout, Waits};

@@ -69,6 +69,11 @@ impl WaitReasons {
             .filter(|name| !name.is_empty())
     }
 
+    /// All names in the order of their numbers; empty where a number has none.
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     /// The table at `address`, if it is one: the first string is empty, and the reasons that every
     /// release has are there.
     fn read(memory: &impl MemoryReader, address: RuntimeAddress) -> Option<Self> {

@@ -110,6 +110,7 @@ mod tests {
     fn goroutine(goid: u64, stack: &[u64], wait_reason: u8) -> Goroutine {
         Goroutine {
             goid,
+            address: RuntimeAddress(goid * 64),
             state: GoroutineState::Waiting,
             wait_reason,
             created_at: RuntimeAddress(1),
@@ -117,6 +118,11 @@ mod tests {
             waiting_since_ns: None,
             stack_bytes: 2048,
             stack: stack.iter().copied().map(RuntimeAddress).collect(),
+            parent: None,
+            stack_is_cut: false,
+            labels: None,
+            locked_to: None,
+            waits: Vec::new(),
         }
     }
 

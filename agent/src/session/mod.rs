@@ -3,17 +3,22 @@
 //! `Inspected` is what can be known without touching the kernel's tracing; `Session` adds the
 //! probes and everything that changes.
 
+mod core;
+mod core_match;
 mod cpu;
 mod evidence;
 mod inspect;
+mod landmarks;
 mod names;
 mod program;
 mod snapshot;
 mod status;
 mod watch;
 
+pub use self::core::{CoreError, CoreProgram};
 pub use inspect::{Inspected, Options, SessionError};
+pub use landmarks::{Landmarks, LandmarksError};
 pub use names::Names;
 pub use program::Program;
-pub use snapshot::{SnapshotError, snapshot};
+pub use snapshot::{SnapshotError, SnapshotOptions, Subject, snapshot};
 pub use watch::Session;

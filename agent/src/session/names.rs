@@ -114,10 +114,28 @@ fn is_runtime_internal(function: &str) -> bool {
     !name.starts_with(|c: char| c.is_ascii_uppercase())
 }
 
-/// Whether a goroutine that starts with `function` is one of the runtime's own: as
-/// `isSystemGoroutine` in `src/runtime/traceback.go`, which looks at the name as well. One that
-/// runs a program's finalizer counts as the program's for the runtime while it does so, and as the
-/// runtime's here.
+/// Whether a goroutine is one of the runtime's own, as `isSystemGoroutine` in
+/// `src/runtime/traceback.go` decides it, which looks at names as well: one that runs a program's
+/// finalizers or cleanups counts as the program's while it does so.
+pub(super) fn is_system_goroutine(start: &str, wait_reason: Option<&str>, stack: &[Place]) -> bool {
+    match start {
+        "runtime.runfinq" | "runtime.runFinalizers" | "runtime.runCleanups" => {
+            let in_program = || {
+                stack
+                    .iter()
+                    .any(|place| !place.function.starts_with("runtime."))
+            };
+            let idles = ["finalizer wait", "cleanup wait"];
+            match wait_reason {
+                Some(reason) => idles.contains(&reason),
+                None => !in_program(),
+            }
+        }
+        _ => is_system(start),
+    }
+}
+
+/// The same for all that starts with `function`, the ones that run finalizers included.
 pub(super) fn is_system(function: &str) -> bool {
     function.starts_with("runtime.")
         && !matches!(

@@ -4,12 +4,14 @@
 //! is true of the executable *file* is in [`crate::binary`].
 
 mod container;
+mod descriptors;
 mod error;
 mod find;
 mod lifetime;
 mod mappings;
 mod process;
 
+pub use descriptors::{Descriptor, Descriptors};
 pub use error::TargetError;
 pub use find::find_by_name;
 pub use lifetime::{Lifetime, Vitality};

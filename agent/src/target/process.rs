@@ -1,6 +1,6 @@
 //! Opening a process: is there one, and is it the kind one can look at?
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use procfs::process::{ProcState, Process as ProcfsProcess};
 
@@ -76,6 +76,14 @@ impl Process {
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.identity.pid
+    }
+
+    /// When it was started, since boot (`CLOCK_BOOTTIME`); `None` on a machine without such a
+    /// clock's ticks.
+    #[must_use]
+    pub fn started(&self) -> Option<Duration> {
+        let ticks = u32::try_from(procfs::ticks_per_second()).ok()?;
+        Some(Duration::from_secs(self.identity.start_time).checked_div(ticks)?)
     }
 
     /// A path that opens the very file the process runs, even when it was deleted or replaced,

@@ -2,10 +2,14 @@
 
 /// From start to first status, beside plain reading of the same file.
 pub mod attach;
+/// What a census costs the agent.
+pub mod census;
 /// Processor time of an agent with nothing to do.
 pub mod idle;
 /// What a goroutine costs the target, with and without probes.
 pub mod probes;
+/// How much the target is held up by a census.
+pub mod stall;
 
 /// Median, smallest and largest of some measurements.
 #[derive(Clone, Copy, Debug, PartialEq)]

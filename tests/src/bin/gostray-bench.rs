@@ -1,4 +1,4 @@
-//! `gostray-bench probes|attach|idle`: the figures gostray promises, as ratios within one run.
+//! `gostray-bench probes|attach|idle|census|stall`: the figures gostray promises, as ratios within one run.
 
 use anyhow::{Result, bail};
 use gostray_tests::bench;
@@ -9,6 +9,8 @@ fn main() -> Result<()> {
         "probes" => bench::probes::run(),
         "attach" => bench::attach::run(),
         "idle" => bench::idle::run(),
-        _ => bail!("usage: gostray-bench probes|attach|idle"),
+        "census" => bench::census::run(),
+        "stall" => bench::stall::run(),
+        _ => bail!("usage: gostray-bench probes|attach|idle|census|stall"),
     }
 }

@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     binary::BinaryCache,
-    report::Filter,
-    session::{Inspected, snapshot},
+    memory::LiveMemory,
+    report::{Filter, Snapshot},
+    session::{CoreProgram, Inspected, SnapshotOptions, Subject, snapshot},
 };
 
 type Output = BufWriter<StdoutLock<'static>>;
@@ -31,15 +32,13 @@ pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
         "a profile is nothing for a terminal; write it to a file: \
          gostray snapshot PID --format pprof > goroutines.pb.gz"
     );
-    let pid = arguments.source.target().resolve()?;
-    let inspected = Inspected::new(pid, &BinaryCache::new())?;
     if let Some(time) = arguments.diff_after {
-        return comparison::over_time(arguments, &inspected, time);
+        return comparison::over_time(arguments, time);
     }
-    let mut snapshot = snapshot(&inspected, arguments.full)?;
-    snapshot.retain(&filter(arguments));
-    if let Some(by) = &arguments.group_by {
-        snapshot.group_by(by);
+    let mut snapshot = take(arguments)?;
+    if !arguments.full {
+        // Goroutines differ in more than can be seen: in where their labels are, for one.
+        snapshot.group_by(&arguments.group_by.clone().unwrap_or_default());
     }
     print(|output| match arguments.format {
         SnapshotFormat::Text => snapshot.text(output, terminal::width()),
@@ -48,6 +47,36 @@ pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
         SnapshotFormat::Svg => snapshot.svg(output),
         SnapshotFormat::Pprof => snapshot.pprof(output),
     })
+}
+
+/// Of the core file, if there is one, else of the process.
+fn take(arguments: &SnapshotArguments) -> anyhow::Result<Snapshot> {
+    let options = SnapshotOptions {
+        filter: filter(arguments),
+        full: arguments.full,
+    };
+    let source = &arguments.source;
+    if let (Some(core), Some(exe)) = (&source.core, &arguments.exe) {
+        let core_program = CoreProgram::open(core, exe, &BinaryCache::new())?;
+        if let Some(shortfall) = core_program.core.shortfall() {
+            tracing::warn!(
+                "{}: {shortfall}; what is missing is not shown",
+                core.display()
+            );
+        }
+        return Ok(core_program.snapshot(&options)?);
+    }
+    take_live(&inspect(arguments)?, &options)
+}
+
+fn inspect(arguments: &SnapshotArguments) -> anyhow::Result<Inspected> {
+    let pid = arguments.source.target().resolve()?;
+    Ok(Inspected::new(pid, &BinaryCache::new())?)
+}
+
+fn take_live(inspected: &Inspected, options: &SnapshotOptions) -> anyhow::Result<Snapshot> {
+    let memory = LiveMemory::new(inspected.process.pid());
+    Ok(snapshot(Subject::from(inspected), &memory, options)?)
 }
 
 fn filter(arguments: &SnapshotArguments) -> Filter {

@@ -32,8 +32,8 @@ pub struct Diff {
 /// A snapshot's head.
 #[derive(Clone, Debug, Serialize)]
 pub struct Moment {
-    /// Of which process.
-    pub pid: i32,
+    /// Of which process; null where a core file does not say.
+    pub pid: Option<i32>,
     /// Its executable.
     pub exe: String,
     /// When, RFC 3339.
@@ -211,11 +211,10 @@ fn notes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
             old.exe, new.exe
         ));
     }
-    if before.pid != after.pid {
-        notes.push(format!(
-            "different processes: pid {}, now {}",
-            before.pid, after.pid
-        ));
+    if let (Some(old), Some(new)) = (before.pid, after.pid)
+        && old != new
+    {
+        notes.push(format!("different processes: pid {old}, now {new}"));
     }
     for (which, snapshot) in [("first", before), ("second", after)] {
         let unread: u64 = snapshot.defects.values().sum();

@@ -21,9 +21,9 @@ impl Snapshot {
         let shown = self.groups.iter().map(|group| group.count).sum();
         let mut options = Options::default();
         options.title = words::harmless(&format!(
-            "{}, pid {}: {}",
+            "{}{}: {}",
+            words::pid(self.pid),
             self.process.exe,
-            self.pid,
             words::number(shown, "goroutine"),
         ))
         .into_owned();
@@ -98,7 +98,7 @@ mod tests {
         let title = &texts(&svg, "text")[0];
         assert!(
             title.starts_with(
-                "/srv/&lt;app&gt; &amp; &quot;more&quot;\\u{1b}, pid 4711: 68 goroutines"
+                "pid 4711 /srv/&lt;app&gt; &amp; &quot;more&quot;\\u{1b}: 68 goroutines"
             ),
             "{title}"
         );

@@ -27,8 +27,8 @@ use super::{Place, ProcessInfo, Unknown};
 pub struct Snapshot {
     /// The process.
     pub process: ProcessInfo,
-    /// Its pid.
-    pub pid: i32,
+    /// Its pid; null where a core file does not say.
+    pub pid: Option<i32>,
     /// When, RFC 3339.
     pub taken_at: String,
     /// Goroutines alive, the runtime's own included.
@@ -72,6 +72,9 @@ pub struct Group {
     /// How many of them are locked to their thread.
     #[serde(default)]
     pub locked_to_thread: u64,
+    /// The kernel's ids of these threads, at most ten.
+    #[serde(default)]
+    pub locked_threads: Vec<u64>,
     /// At most ten of them, the oldest.
     pub goids: Vec<u64>,
     /// Who created those in `goids`, one for each; 0 where that is not known (before Go 1.21).

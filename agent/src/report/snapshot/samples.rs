@@ -27,6 +27,7 @@ pub(in crate::report) fn senders() -> Group {
         labels: None,
         waits_on: Vec::new(),
         locked_to_thread: 0,
+        locked_threads: Vec::new(),
         goids: vec![18, 19, 24],
         parent_goids: vec![1, 1, 1],
         unknown: Unknown::new(),
@@ -69,7 +70,7 @@ pub(in crate::report) fn force_gc() -> Group {
 pub(in crate::report) fn snapshot() -> Snapshot {
     Snapshot {
         process: samples::attached().process,
-        pid: 4711,
+        pid: Some(4711),
         taken_at: "2026-11-20T21:28:31.000Z".into(),
         goroutines: 54,
         groups: vec![senders(), main()],
@@ -126,6 +127,7 @@ pub(in crate::report) fn everything() -> Snapshot {
         oldest_seconds: None,
         labels: None,
         locked_to_thread: 1,
+        locked_threads: vec![4715],
         waits_on: vec![WaitsOn {
             count: 1,
             what: Waited::Timer {

@@ -62,7 +62,7 @@ impl Snapshot {
     pub(super) fn program(&self, output: &mut impl Write, width: usize) -> io::Result<()> {
         let process = &self.process;
         let module = process.main_module.as_deref();
-        let before = format!("pid {} ", self.pid);
+        let before = words::pid(self.pid);
         let behind = format!(
             " ({}, {})",
             process.go_version,
@@ -107,7 +107,10 @@ impl Group {
         }
         match self.locked_to_thread {
             0 => {}
-            1 if alone => ages.push("locked to its thread".into()),
+            1 if alone => ages.push(match self.locked_threads[..] {
+                [thread] => format!("locked to thread {thread}"),
+                _ => "locked to its thread".into(),
+            }),
             1 => ages.push("1 locked to its thread".into()),
             locked => ages.push(format!("{locked} locked to their threads")),
         }

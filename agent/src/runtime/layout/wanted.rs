@@ -34,6 +34,8 @@ pub const WANTED: &[(&str, &[&str])] = &[
     ("sync.WaitGroup", &[]),
     ("sync.Cond", &[]),
     ("sync.notifyList", &[]),
+    // A set of labels is a map before Go 1.24, one of the maps before Swiss tables.
+    ("runtime.hmap", &["count", "B", "buckets", "oldbuckets"]),
     ("runtime/pprof.labelMap", &[]),
     ("runtime/pprof.LabelSet", &[]),
     ("runtime/pprof.label", &[]),

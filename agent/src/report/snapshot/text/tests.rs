@@ -62,7 +62,7 @@ fn all_that_can_be_known() {
         …/storage-client/v2/internal/transport.(*connection).readFrameHeaderFromConnection
             …/internal/transport/connection_pool_of_a_very_long_name_linux.go:1099
 
-    goroutine 77: sleep, about 3.1 h old, locked to its thread
+    goroutine 77: sleep, about 3.1 h old, locked to thread 4715
       go main.search.func1 at /src/search.go:35 in main.search
       created by goroutine 18
       wakes in 3.0 s
@@ -117,7 +117,7 @@ fn a_narrow_terminal() {
         …/transport.(*connection).readFrameHeaderFromConnection
             …/connection_pool_of_a_very_long_name_linux.go:1099
 
-    goroutine 77: sleep, about 3.1 h old, locked to its thread
+    goroutine 77: sleep, about 3.1 h old, locked to thread 4715
       go main.search.func1 at /src/search.go:35 in main.search
       created by goroutine 18
       wakes in 3.0 s

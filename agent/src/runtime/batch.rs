@@ -1,0 +1,228 @@
+//! Some goroutines at once: a few system calls for all of their `g`s, stacks and waits together.
+//!
+//! The program runs meanwhile. So each `g` is read again behind everything else, and what is told of
+//! a goroutine is told only when it has rested in between, or run all the time.
+
+use super::{
+    Goroutine, Waits,
+    goroutine::{RawG, size_of_g},
+    layout::GoroutineLayout,
+    stack::{self, Registers},
+    waits::Waiter,
+};
+use crate::{
+    binary::RuntimeAddress,
+    memory::{Extent, MemoryError, MemoryReader},
+};
+
+/// What is read of each goroutine besides its `g`.
+#[derive(Debug, Default)]
+pub struct Scope<'a> {
+    /// Its stack.
+    pub stacks: bool,
+    /// What it waits on; this takes its stack too.
+    pub waits: Option<&'a mut Waits>,
+}
+
+/// What came of reading one goroutine.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The `g` waits to be used again.
+    Free,
+    /// It rested, or ran, all the time.
+    Read(Goroutine),
+    /// It moved, but is the same: all but its stack and its waits is right.
+    Moved(Goroutine),
+    /// The `g` was given to another goroutine.
+    Replaced,
+    /// It cannot be read, or is no goroutine.
+    Failed(MemoryError),
+}
+
+/// Reads the goroutine whose `g` is at `address`, with its stack. `Ok(None)` when it moved on
+/// meanwhile, so that what was read does not belong together, or has ended.
+///
+/// # Errors
+/// The memory cannot be read, or holds sizes that no goroutine has.
+pub fn read_goroutine(
+    memory: &impl MemoryReader,
+    layout: &GoroutineLayout,
+    address: RuntimeAddress,
+) -> Result<Option<Goroutine>, MemoryError> {
+    let mut scope = Scope {
+        stacks: true,
+        waits: None,
+    };
+    let mut result = Ok(None);
+    read(
+        memory,
+        layout,
+        &mut scope,
+        &[address],
+        &mut |_, outcome| match outcome {
+            Outcome::Read(goroutine) => result = Ok(Some(goroutine)),
+            Outcome::Failed(error) => result = Err(error),
+            Outcome::Free | Outcome::Moved(_) | Outcome::Replaced => {}
+        },
+    )?;
+    result
+}
+
+/// A goroutine whose `g` has been read once.
+struct Subject {
+    /// Which of the addresses.
+    index: usize,
+    goroutine: Goroutine,
+    registers: Option<Registers>,
+    stack_high: u64,
+    /// The stack or a part of the `g` could not be read.
+    failure: Option<MemoryError>,
+}
+
+/// Reads the `g`s at `addresses` and tells what came of each, with its index, in any order.
+///
+/// # Errors
+/// The layout is none of a `g`.
+pub(super) fn read(
+    memory: &impl MemoryReader,
+    layout: &GoroutineLayout,
+    scope: &mut Scope<'_>,
+    addresses: &[RuntimeAddress],
+    tell: &mut impl FnMut(usize, Outcome),
+) -> Result<(), MemoryError> {
+    let Some(first) = addresses.first() else {
+        return Ok(());
+    };
+    let size = size_of_g(layout, *first)?;
+    let extents: Vec<Extent> = addresses
+        .iter()
+        .map(|address| Extent {
+            address: *address,
+            length: size,
+        })
+        .collect();
+    let mut heads = vec![0; size * addresses.len()];
+    let mut subjects = Vec::with_capacity(addresses.len());
+    memory.read_extents(&extents, &mut |index, bytes| {
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(error) => return tell(index, Outcome::Failed(error)),
+        };
+        let g = RawG::new(bytes);
+        if g.state(layout).is_free() {
+            return tell(index, Outcome::Free);
+        }
+        match g.goroutine(layout, addresses[index]) {
+            Ok(goroutine) => {
+                heads[size * index..][..size].copy_from_slice(bytes);
+                subjects.push(Subject {
+                    index,
+                    goroutine,
+                    registers: g.saved_registers(layout),
+                    stack_high: g.word(layout.stack_hi),
+                    failure: None,
+                });
+            }
+            Err(error) => tell(index, Outcome::Failed(error)),
+        }
+    });
+    let head = |index: usize| RawG::new(&heads[size * index..][..size]);
+    let mut waiters = Vec::new();
+    if let Some(waits) = &scope.waits {
+        waiters.extend(subjects.iter().enumerate().filter_map(|(place, subject)| {
+            let g = head(subject.index);
+            waits.waiter(place, &subject.goroutine, |offset| g.word(offset))
+        }));
+    }
+    if scope.stacks || scope.waits.is_some() {
+        read_stacks(memory, &mut subjects, &mut waiters);
+    }
+    if let Some(waits) = &mut scope.waits {
+        waits.resolve(memory, &waiters, &mut |place, wait| {
+            subjects[place].goroutine.waits.push(wait);
+        });
+    }
+    check(memory, layout, &extents, subjects, head, tell);
+    Ok(())
+}
+
+/// Walks the stacks of those that rest. `waiters` are in the order of the subjects.
+fn read_stacks(memory: &impl MemoryReader, subjects: &mut [Subject], waiters: &mut [Waiter]) {
+    let mut places = Vec::with_capacity(subjects.len());
+    let mut extents = Vec::with_capacity(subjects.len());
+    for (place, subject) in subjects.iter().enumerate() {
+        let length = subject
+            .registers
+            .and_then(|registers| registers.stack_length(subject.stack_high));
+        if let (Some(registers), Some(length)) = (subject.registers, length) {
+            places.push((place, registers));
+            extents.push(Extent {
+                address: RuntimeAddress(registers.sp),
+                length,
+            });
+        }
+    }
+    memory.read_extents(&extents, &mut |index, bytes| {
+        let (place, registers) = places[index];
+        let subject = &mut subjects[place];
+        match bytes {
+            Ok(bytes) => {
+                let goroutine = &mut subject.goroutine;
+                goroutine.stack_is_cut = stack::walk(registers, bytes, &mut goroutine.stack);
+                if let Ok(at) = waiters.binary_search_by_key(&place, Waiter::subject)
+                    && let waiter = &mut waiters[at]
+                    && waiter.wants_words()
+                {
+                    waiter.keep_words(bytes, registers.sp, subject.stack_high);
+                }
+            }
+            Err(error) => subject.failure = Some(error),
+        }
+    });
+}
+
+/// Reads the `g`s again, and tells what is right of what was read.
+fn check<'a>(
+    memory: &impl MemoryReader,
+    layout: &GoroutineLayout,
+    extents: &[Extent],
+    subjects: Vec<Subject>,
+    head: impl Fn(usize) -> RawG<'a>,
+    tell: &mut impl FnMut(usize, Outcome),
+) {
+    let again: Vec<Extent> = subjects
+        .iter()
+        .map(|subject| extents[subject.index])
+        .collect();
+    let mut subjects: Vec<Option<Subject>> = subjects.into_iter().map(Some).collect();
+    memory.read_extents(&again, &mut |place, bytes| {
+        let Some(subject) = subjects[place].take() else {
+            return;
+        };
+        let mut goroutine = subject.goroutine;
+        let outcome = match bytes {
+            Err(error) => Outcome::Failed(error),
+            Ok(bytes) => {
+                let (before, after) = (head(subject.index), RawG::new(bytes));
+                if after.rests(before, layout) {
+                    match subject.failure {
+                        Some(error) => Outcome::Failed(error),
+                        None => Outcome::Read(goroutine),
+                    }
+                } else if after.is_same(before, layout) {
+                    goroutine.stack.clear();
+                    goroutine.waits.clear();
+                    Outcome::Moved(goroutine)
+                } else if after.state(layout).is_free() {
+                    Outcome::Free
+                } else {
+                    Outcome::Replaced
+                }
+            }
+        };
+        tell(subject.index, outcome);
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! How many goroutines a program has created, known without any probe: the scheduler's counter of
+//! goroutine numbers, less those that the processors have taken and not yet given out.
+
+use super::{globals::Global, layout::LayoutError, layout::Layouts};
+use crate::{
+    binary::{GoBinary, LoadBias, RuntimeAddress},
+    memory::{MemoryError, MemoryReader},
+};
+
+/// `runtime.sched` has no other function in common that refers to its start in all releases: both
+/// take goroutine numbers.
+const SCHED: [&str; 2] = ["runtime.newproc1", "runtime.oneNewExtraM"];
+const ALLP: [&str; 4] = [
+    "runtime.procresize",
+    "runtime.schedtrace",
+    "runtime.retake",
+    "runtime.preemptall",
+];
+/// `GOMAXPROCS` has been limited to 1024, and is not any more.
+const MAX_PROCESSORS: u64 = 1 << 16;
+/// Threads that a program has ever made.
+const MAX_THREADS: u64 = 1 << 32;
+/// Goroutine numbers: a thousand million a second would need a year for more.
+const MAX_GOID: u64 = 1 << 56;
+
+/// Where the scheduler keeps what is read here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scheduler {
+    sched: RuntimeAddress,
+    processors: RuntimeAddress,
+    offsets: Offsets,
+}
+
+/// Byte offsets; all fields have eight bytes but `id`, which has four.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Offsets {
+    goidgen: u32,
+    mnext: u32,
+    id: u32,
+    goidcache: u32,
+    goidcacheend: u32,
+}
+
+impl Offsets {
+    fn new(layouts: &Layouts) -> Result<Self, LayoutError> {
+        let word = |name, field| layouts.offset_of_size(name, field, 8);
+        Ok(Self {
+            goidgen: word("runtime.schedt", "goidgen")?,
+            mnext: word("runtime.schedt", "mnext")?,
+            id: layouts.offset_of_size("runtime.p", "id", 4)?,
+            goidcache: word("runtime.p", "goidcache")?,
+            goidcacheend: word("runtime.p", "goidcacheend")?,
+        })
+    }
+}
+
+impl Scheduler {
+    /// Finds `runtime.sched` and `runtime.allp` in a program that runs `binary`. `None` where
+    /// nothing that its functions refer to looks like them.
+    ///
+    /// # Errors
+    /// The layout lacks a field.
+    pub fn find(
+        binary: &GoBinary,
+        memory: &impl MemoryReader,
+        bias: LoadBias,
+        layouts: &Layouts,
+    ) -> Result<Option<Self>, LayoutError> {
+        let offsets = Offsets::new(layouts)?;
+        let at = |sched, processors| Self {
+            sched,
+            processors,
+            offsets,
+        };
+        let sched = Global {
+            symbol: "runtime.sched",
+            users: SCHED,
+            inside: offsets.goidgen.into(),
+        };
+        let allp = Global {
+            symbol: "runtime.allp",
+            users: ALLP,
+            inside: 0,
+        };
+        let nowhere = RuntimeAddress(0);
+        let sched = sched.find(binary, |address| {
+            let candidate = at(bias.to_runtime(address), nowhere);
+            candidate.is_plausible(memory).unwrap_or(false)
+        });
+        let allp = allp.find(binary, |address| {
+            let candidate = at(nowhere, bias.to_runtime(address));
+            candidate
+                .processors(memory)
+                .is_ok_and(|all| !all.is_empty())
+        });
+        Ok(sched
+            .zip(allp)
+            .map(|(sched, allp)| at(bias.to_runtime(sched), bias.to_runtime(allp))))
+    }
+
+    /// Goroutines created since the program began, the runtime's own included; the next one gets a
+    /// number near this. Right at rest; while goroutines are being created it is out by those few.
+    ///
+    /// # Errors
+    /// Not readable, or not what a scheduler holds.
+    pub fn created(&self, memory: &impl MemoryReader) -> Result<u64, MemoryError> {
+        let processors = self.processors(memory)?;
+        let reserved: u64 = processors.iter().map(|p| p.reserved).sum();
+        Ok(self.goidgen(memory)?.saturating_sub(reserved))
+    }
+
+    fn goidgen(&self, memory: &impl MemoryReader) -> Result<u64, MemoryError> {
+        let goid = self.word(memory, self.offsets.goidgen)?;
+        bounded("the last goroutine number", self.sched, goid, MAX_GOID)
+    }
+
+    fn word(&self, memory: &impl MemoryReader, offset: u32) -> Result<u64, MemoryError> {
+        memory.read_u64(plus(self.sched, offset.into())?)
+    }
+
+    /// Every program has had goroutines and threads.
+    fn is_plausible(&self, memory: &impl MemoryReader) -> Result<bool, MemoryError> {
+        let goid = self.word(memory, self.offsets.goidgen)?;
+        let threads = self.word(memory, self.offsets.mnext)?;
+        Ok((1..MAX_GOID).contains(&goid) && (1..MAX_THREADS).contains(&threads))
+    }
+
+    fn processors(&self, memory: &impl MemoryReader) -> Result<Vec<Processor>, MemoryError> {
+        let bytes: [u8; 24] = memory.read_array(self.processors)?;
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |n: usize| words.get(n).map_or(0, |word| u64::from_le_bytes(*word));
+        let (list, length, capacity) = (RuntimeAddress(word(0)), word(1), word(2));
+        bounded("the list of processors", self.processors, length, capacity)?;
+        bounded(
+            "the list of processors",
+            self.processors,
+            capacity,
+            MAX_PROCESSORS,
+        )?;
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0) * 8];
+        memory.read(list, &mut bytes)?;
+        let (words, _) = bytes.as_chunks::<8>();
+        (0_u32..)
+            .zip(words)
+            .map(|(id, word)| self.processor(memory, id, RuntimeAddress(u64::from_le_bytes(*word))))
+            .collect()
+    }
+
+    fn processor(
+        &self,
+        memory: &impl MemoryReader,
+        id: u32,
+        address: RuntimeAddress,
+    ) -> Result<Processor, MemoryError> {
+        let Offsets {
+            goidcache,
+            goidcacheend,
+            ..
+        } = self.offsets;
+        let number: [u8; 4] = memory.read_array(plus(address, self.offsets.id.into())?)?;
+        let number = u32::from_le_bytes(number);
+        // The list is ordered by it: anything else is another list.
+        if number != id {
+            return Err(MemoryError::Implausible {
+                what: "the number of a processor",
+                address,
+                claimed: number.into(),
+                bound: id.into(),
+            });
+        }
+        let begin = memory.read_u64(plus(address, goidcache.into())?)?;
+        let end = memory.read_u64(plus(address, goidcacheend.into())?)?;
+        Ok(Processor {
+            reserved: end.saturating_sub(begin),
+        })
+    }
+}
+
+/// A `runtime.p`.
+struct Processor {
+    /// Goroutine numbers it has taken and not given out.
+    reserved: u64,
+}
+
+fn plus(address: RuntimeAddress, bytes: u64) -> Result<RuntimeAddress, MemoryError> {
+    address
+        .checked_add(bytes)
+        .ok_or(MemoryError::Unmapped { address, length: 8 })
+}
+
+fn bounded(
+    what: &'static str,
+    address: RuntimeAddress,
+    claimed: u64,
+    bound: u64,
+) -> Result<u64, MemoryError> {
+    if claimed <= bound {
+        return Ok(claimed);
+    }
+    Err(MemoryError::Implausible {
+        what,
+        address,
+        claimed,
+        bound,
+    })
+}

@@ -1,0 +1,109 @@
+//! Who waits on which condition, before Go 1.26.
+//!
+//! Nothing in the `g` leads to the `sync.Cond`, but `Wait` holds it in its frame, and its list
+//! of waiters holds the goroutine.
+
+use std::collections::HashMap;
+
+use super::{Kind, Wait, WaitLayout, Waiter, is_pointer, layout::Condition, word};
+use crate::{
+    binary::RuntimeAddress,
+    memory::{CachedPages, Extent, MemoryReader},
+};
+
+/// Waiters of one condition that are followed, so that a list that was changed into a ring ends.
+const MAX_WAITERS: usize = 1 << 20;
+
+/// What has been learnt of conditions in this pass.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    /// The `g`s on a condition's list, and the address of the list.
+    lists: HashMap<u64, RuntimeAddress>,
+}
+
+impl Conditions {
+    /// Tells the conditions of those that wait on one.
+    pub(super) fn resolve(
+        &mut self,
+        memory: &impl MemoryReader,
+        layout: &WaitLayout,
+        waiters: &[Waiter],
+        found: &mut impl FnMut(usize, Wait),
+    ) {
+        let Some(condition) = layout.condition else {
+            return;
+        };
+        let waiting = || {
+            let without_sudog = |w: &&Waiter| w.kind == Kind::Condition && w.sudog == 0;
+            waiters.iter().filter(without_sudog)
+        };
+        // Who is on the list of another's condition needs no search of its own.
+        for waiter in waiting() {
+            if !self.lists.contains_key(&waiter.g.0) {
+                self.search(memory, layout, condition, waiter);
+            }
+        }
+        for waiter in waiting() {
+            if let Some(address) = self.lists.get(&waiter.g.0).copied() {
+                found(waiter.subject, Wait::Condition { address });
+            }
+        }
+    }
+
+    /// Looks for a list with this goroutine on it among what its stack points to.
+    fn search(
+        &mut self,
+        memory: &impl MemoryReader,
+        layout: &WaitLayout,
+        condition: Condition,
+        waiter: &Waiter,
+    ) {
+        let lists: Vec<RuntimeAddress> = waiter
+            .words
+            .iter()
+            .filter_map(|word| RuntimeAddress(*word).checked_add(condition.list.into()))
+            .collect();
+        let extents: Vec<Extent> = lists
+            .iter()
+            .map(|address| Extent {
+                address: *address,
+                length: condition.list_size as usize,
+            })
+            .collect();
+        let mut heads = Vec::new();
+        memory.read_extents(&extents, &mut |index, bytes| {
+            let head = bytes.map_or(0, |bytes| word(bytes, condition.head));
+            if is_pointer(head) {
+                heads.push((lists[index], head));
+            }
+        });
+        for (list, head) in heads {
+            let members = members(memory, layout, RuntimeAddress(head));
+            if members.contains(&waiter.g.0) {
+                self.lists.extend(members.into_iter().map(|g| (g, list)));
+                return;
+            }
+        }
+    }
+}
+
+/// The `g`s on the list that begins with `head`.
+fn members(memory: &impl MemoryReader, layout: &WaitLayout, head: RuntimeAddress) -> Vec<u64> {
+    let memory = CachedPages::new(memory);
+    let mut bytes = vec![0; layout.sudog.size as usize];
+    let mut gs = Vec::new();
+    let mut sudog = head;
+    while gs.len() < MAX_WAITERS && is_pointer(sudog.0) && memory.read(sudog, &mut bytes).is_ok() {
+        let g = word(&bytes, layout.sudog.g);
+        if !is_pointer(g) {
+            break;
+        }
+        gs.push(g);
+        let next = RuntimeAddress(word(&bytes, layout.sudog.next));
+        if next == head || next == sudog {
+            break;
+        }
+        sudog = next;
+    }
+    gs
+}

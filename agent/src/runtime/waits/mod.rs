@@ -1,0 +1,240 @@
+//! What goroutines wait on: channels, semaphores, conditions, the clock, file descriptors.
+//!
+//! Where a parked goroutine's `g` leads to it (`g.waiting`, `g.timer`) that way is taken. Where
+//! it does not (semaphores before Go 1.26, conditions before 1.26, the network poller), the thing is
+//! found from its own side or by words on the parked stack, and counts only when it points back at
+//! this very goroutine.
+
+mod conditions;
+mod layout;
+mod poll;
+mod semaphores;
+mod sudogs;
+
+use std::collections::HashMap;
+
+pub use layout::WaitLayout;
+pub use semaphores::SemaphoreTable;
+
+use super::{Goroutine, WaitReasons, state::GoroutineState};
+use crate::{
+    binary::RuntimeAddress,
+    memory::{MemoryError, MemoryReader},
+};
+
+/// One thing that a goroutine waits on. A select waits on several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wait {
+    /// A channel.
+    Channel {
+        /// Of its `hchan`.
+        address: RuntimeAddress,
+        /// Elements in its buffer.
+        length: u64,
+        /// Room in its buffer.
+        capacity: u64,
+    },
+    /// A nil channel: for ever.
+    NilChannel,
+    /// A semaphore, mostly one inside of a mutex or a wait group.
+    Semaphore {
+        /// Of its counter.
+        address: RuntimeAddress,
+    },
+    /// A condition.
+    Condition {
+        /// Of its list of waiters (`notifyList`).
+        address: RuntimeAddress,
+    },
+    /// The clock.
+    Timer {
+        /// When it is to wake, `CLOCK_MONOTONIC` in nanoseconds.
+        at_ns: u64,
+    },
+    /// The network poller.
+    Descriptor {
+        /// The file descriptor.
+        fd: u64,
+    },
+}
+
+/// How a goroutine parked for a certain reason is to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Channels,
+    NilChannel,
+    Semaphore,
+    Condition,
+    Sleep,
+    Poller,
+    Other,
+}
+
+impl Kind {
+    /// From the runtime's word for the reason (`waitReasonStrings` in `src/runtime/runtime2.go`).
+    fn of(reason: &str) -> Self {
+        // Inside of a `testing/synctest` bubble.
+        match reason.strip_suffix(" (durable)").unwrap_or(reason) {
+            "chan receive" | "chan send" | "select" => Self::Channels,
+            "chan receive (nil chan)" | "chan send (nil chan)" => Self::NilChannel,
+            // The last four are from Go 1.20 and 1.25 on; before, all are the first.
+            "semacquire"
+            | "sync.Mutex.Lock"
+            | "sync.RWMutex.RLock"
+            | "sync.RWMutex.Lock"
+            | "sync.WaitGroup.Wait" => Self::Semaphore,
+            "sync.Cond.Wait" => Self::Condition,
+            "sleep" => Self::Sleep,
+            "IO wait" => Self::Poller,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A parked goroutine whose waits are sought, and what its `g` and stack say of them.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    /// Place of the goroutine in its batch.
+    subject: usize,
+    kind: Kind,
+    g: RuntimeAddress,
+    /// `g.waiting`, or 0.
+    sudog: u64,
+    /// `g.timer`, or 0.
+    timer: u64,
+    /// `g.sleepWhen`, or 0.
+    sleep_until: u64,
+    /// Words from the top of the stack, for kinds that are found through them.
+    words: Vec<u64>,
+}
+
+/// Words of a stack that are kept: those of the runtime's and the library's own frames, which
+/// come first. The deepest seen, an accept through `net`, has its own within fifty.
+const STACK_WORDS: usize = 96;
+
+/// Finds what goroutines wait on, in one pass over all of them.
+#[derive(Debug)]
+pub struct Waits {
+    layout: WaitLayout,
+    kinds: Vec<Kind>,
+    /// By the address of the `g`: the semaphores' own lists, where `g.waiting` does not lead to
+    /// them.
+    semaphores: HashMap<RuntimeAddress, RuntimeAddress>,
+    conditions: conditions::Conditions,
+    poll: poll::Poll,
+}
+
+impl Waits {
+    /// For one pass; reads the table of semaphores where the release needs it.
+    ///
+    /// # Errors
+    /// The table of semaphores is not readable.
+    pub fn new(
+        memory: &impl MemoryReader,
+        layout: WaitLayout,
+        reasons: &WaitReasons,
+        semaphores: Option<&SemaphoreTable>,
+    ) -> Result<Self, MemoryError> {
+        let semaphores = match semaphores {
+            Some(table) => table.waiters(memory, &layout)?,
+            None => HashMap::new(),
+        };
+        Ok(Self {
+            layout,
+            kinds: reasons.all().map(Kind::of).collect(),
+            semaphores,
+            conditions: conditions::Conditions::default(),
+            poll: poll::Poll::default(),
+        })
+    }
+
+    /// What is known of a parked goroutine from its `g`, where more can be found out. `word` gives
+    /// that at an offset of the `g`.
+    pub(super) fn waiter(
+        &self,
+        subject: usize,
+        goroutine: &Goroutine,
+        word: impl Fn(u32) -> u64,
+    ) -> Option<Waiter> {
+        if goroutine.state != GoroutineState::Waiting && goroutine.state != GoroutineState::Leaked {
+            return None;
+        }
+        let kind = *self.kinds.get(usize::from(goroutine.wait_reason))?;
+        if kind == Kind::Other {
+            return None;
+        }
+        let optional = |offset: Option<u32>| offset.map_or(0, &word);
+        let mut sudog = word(self.layout.waiting);
+        if kind == Kind::Semaphore && sudog == 0 {
+            sudog = self.semaphores.get(&goroutine.address).map_or(0, |s| s.0);
+        }
+        Some(Waiter {
+            subject,
+            kind,
+            g: goroutine.address,
+            sudog,
+            timer: optional(self.layout.timer),
+            sleep_until: optional(self.layout.sleep_when),
+            words: Vec::new(),
+        })
+    }
+
+    /// Finds what they wait on and tells it with the place of the goroutine. What cannot be found or
+    /// read is left out: the goroutine itself is known without it.
+    pub(super) fn resolve(
+        &mut self,
+        memory: &impl MemoryReader,
+        waiters: &[Waiter],
+        found: &mut impl FnMut(usize, Wait),
+    ) {
+        for waiter in waiters.iter().filter(|w| w.kind == Kind::NilChannel) {
+            found(waiter.subject, Wait::NilChannel);
+        }
+        sudogs::resolve(memory, &self.layout, waiters, found);
+        sudogs::sleepers(memory, &self.layout, waiters, found);
+        self.conditions
+            .resolve(memory, &self.layout, waiters, found);
+        self.poll.resolve(memory, &self.layout, waiters, found);
+    }
+}
+
+impl Waiter {
+    /// Place of the goroutine in its batch.
+    pub(super) fn subject(&self) -> usize {
+        self.subject
+    }
+
+    /// Whether it wants words of its stack.
+    pub(super) fn wants_words(&self) -> bool {
+        self.kind == Kind::Poller || (self.kind == Kind::Condition && self.sudog == 0)
+    }
+
+    /// Keeps the words of `stack`, the bytes from its top on, which lies at `sp` and ends at
+    /// `high`, that may point to something outside of it.
+    pub(super) fn keep_words(&mut self, stack: &[u8], sp: u64, high: u64) {
+        let (words, _) = stack.as_chunks::<8>();
+        let words = words.iter().take(STACK_WORDS);
+        self.words = words
+            .map(|word| u64::from_le_bytes(*word))
+            .filter(|word| is_pointer(*word) && !(sp..high).contains(word))
+            .collect();
+        self.words.dedup();
+    }
+}
+
+/// Whether a word may be the address of a struct: aligned, not in the first pages, and in the lower
+/// half of the address space.
+fn is_pointer(word: u64) -> bool {
+    word.is_multiple_of(8) && (0x1_0000..1 << 56).contains(&word)
+}
+
+/// The word at `offset` of a struct's bytes; 0 beyond their end, as nothing is there.
+fn word(bytes: &[u8], offset: u32) -> u64 {
+    bytes
+        .get(offset as usize..)
+        .and_then(|tail| tail.first_chunk())
+        .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests;

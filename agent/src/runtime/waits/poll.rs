@@ -1,0 +1,82 @@
+//! From a goroutine that waits for the network poller to its file descriptor.
+//!
+//! Nothing in the `g` leads to the `pollDesc`, but the functions that park hold it in their frames,
+//! and it holds the `g`: `rg` while somebody waits to read, `wg` to write.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Kind, Wait, WaitLayout, Waiter, layout::PollDescriptor, word};
+use crate::{
+    binary::RuntimeAddress,
+    memory::{Extent, MemoryReader},
+};
+
+/// `pollBlockSize` of `src/runtime/netpoll.go`: descriptors are allocated in such blocks.
+const BLOCK: u64 = 4096;
+
+/// What has been learnt of the poller in this pass.
+#[derive(Debug, Default)]
+pub(super) struct Poll {
+    /// Blocks in which there are descriptors: most words of a stack lead elsewhere.
+    blocks: HashSet<u64>,
+}
+
+impl Poll {
+    /// Tells the descriptors of those that wait for the poller.
+    pub(super) fn resolve(
+        &mut self,
+        memory: &impl MemoryReader,
+        layout: &WaitLayout,
+        waiters: &[Waiter],
+        found: &mut impl FnMut(usize, Wait),
+    ) {
+        let Some(poll) = layout.poll else {
+            return;
+        };
+        let mut missing: Vec<&Waiter> = waiters.iter().filter(|w| w.kind == Kind::Poller).collect();
+        for known_blocks_only in [true, false] {
+            let blocks = &self.blocks;
+            let candidates: Vec<(&Waiter, RuntimeAddress)> = missing
+                .iter()
+                .flat_map(|waiter| waiter.words.iter().map(|word| (*waiter, *word)))
+                .filter(|(_, word)| !known_blocks_only || blocks.contains(&(word / BLOCK)))
+                .map(|(waiter, word)| (waiter, RuntimeAddress(word)))
+                .collect();
+            let told = read(memory, poll, &candidates, found);
+            self.blocks.extend(told.values().map(|at| at.0 / BLOCK));
+            missing.retain(|waiter| !told.contains_key(&waiter.subject));
+        }
+    }
+}
+
+/// Reads what may be descriptors; which one it was for whom.
+fn read(
+    memory: &impl MemoryReader,
+    poll: PollDescriptor,
+    candidates: &[(&Waiter, RuntimeAddress)],
+    found: &mut impl FnMut(usize, Wait),
+) -> HashMap<usize, RuntimeAddress> {
+    let length = poll.fd.max(poll.rg).max(poll.wg) as usize + 8;
+    let extents: Vec<Extent> = candidates
+        .iter()
+        .map(|(_, address)| Extent {
+            address: *address,
+            length,
+        })
+        .collect();
+    let mut told = HashMap::new();
+    memory.read_extents(&extents, &mut |index, bytes| {
+        let ((waiter, address), Ok(bytes)) = (candidates[index], bytes) else {
+            return;
+        };
+        let waits = [poll.rg, poll.wg].map(|at| word(bytes, at));
+        let fd = word(bytes, poll.fd);
+        // The kernel's limit for descriptors (`NR_OPEN` of include/uapi/linux/fs.h can be raised,
+        // to this at most).
+        if waits.contains(&waiter.g.0) && fd < 1 << 31 && !told.contains_key(&waiter.subject) {
+            told.insert(waiter.subject, address);
+            found(waiter.subject, Wait::Descriptor { fd });
+        }
+    });
+    told
+}

@@ -1,0 +1,187 @@
+//! From `g.waiting` to channels, semaphores and conditions, and from sleepers to their timers.
+
+use std::collections::HashMap;
+
+use super::{Kind, Wait, WaitLayout, Waiter, word};
+use crate::{
+    binary::RuntimeAddress,
+    memory::{Extent, MemoryReader},
+};
+
+/// Cases of one select that are followed. Go allows 65,536 and people write three.
+const MAX_CASES: usize = 1024;
+
+/// What one sudog of a goroutine leads to.
+struct Link {
+    waiter: usize,
+    sudog: RuntimeAddress,
+}
+
+/// Follows the lists of sudogs, all goroutines' one step at a time.
+pub(super) fn resolve(
+    memory: &impl MemoryReader,
+    layout: &WaitLayout,
+    waiters: &[Waiter],
+    found: &mut impl FnMut(usize, Wait),
+) {
+    let mut channels: Vec<(usize, RuntimeAddress)> = Vec::new();
+    let mut links: Vec<Link> = waiters
+        .iter()
+        .enumerate()
+        .filter(|(_, waiter)| waiter.sudog != 0)
+        .map(|(index, waiter)| Link {
+            waiter: index,
+            sudog: RuntimeAddress(waiter.sudog),
+        })
+        .collect();
+    for _ in 0..MAX_CASES {
+        if links.is_empty() {
+            break;
+        }
+        let extents: Vec<Extent> = links
+            .iter()
+            .map(|link| Extent {
+                address: link.sudog,
+                length: layout.sudog.size as usize,
+            })
+            .collect();
+        let mut next = Vec::new();
+        memory.read_extents(&extents, &mut |index, bytes| {
+            let (link, Ok(bytes)) = (&links[index], bytes) else {
+                return;
+            };
+            let waiter = &waiters[link.waiter];
+            // A sudog that was given to another goroutine meanwhile leads elsewhere.
+            if word(bytes, layout.sudog.g) != waiter.g.0 {
+                return;
+            }
+            let channel = RuntimeAddress(word(bytes, layout.sudog.c));
+            let element = RuntimeAddress(word(bytes, layout.sudog.elem));
+            match waiter.kind {
+                Kind::Channels if channel.0 != 0 => {
+                    channels.push((link.waiter, channel));
+                    let sudog = RuntimeAddress(word(bytes, layout.sudog.waitlink));
+                    if sudog.0 != 0 && sudog != link.sudog {
+                        next.push(Link {
+                            waiter: link.waiter,
+                            sudog,
+                        });
+                    }
+                }
+                Kind::Semaphore if element.0 != 0 => {
+                    found(waiter.subject, Wait::Semaphore { address: element });
+                }
+                Kind::Condition if element.0 != 0 => {
+                    found(waiter.subject, Wait::Condition { address: element });
+                }
+                _ => {}
+            }
+        });
+        links = next;
+    }
+    tell_channels(memory, layout, waiters, &channels, found);
+}
+
+/// Reads each channel once, and the timers that some belong to.
+fn tell_channels(
+    memory: &impl MemoryReader,
+    layout: &WaitLayout,
+    waiters: &[Waiter],
+    channels: &[(usize, RuntimeAddress)],
+    found: &mut impl FnMut(usize, Wait),
+) {
+    let mut distinct: Vec<RuntimeAddress> = channels.iter().map(|(_, channel)| *channel).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let extents: Vec<Extent> = distinct
+        .iter()
+        .map(|address| Extent {
+            address: *address,
+            length: layout.channel.size as usize,
+        })
+        .collect();
+    let mut read = HashMap::with_capacity(distinct.len());
+    let mut timers = Vec::new();
+    memory.read_extents(&extents, &mut |index, bytes| {
+        let Ok(bytes) = bytes else { return };
+        let (length, capacity) = (
+            word(bytes, layout.channel.qcount),
+            word(bytes, layout.channel.dataqsiz),
+        );
+        // What has more in it than it has room for is no channel any more.
+        if length <= capacity {
+            let timer = layout.channel.timer.map_or(0, |at| word(bytes, at));
+            read.insert(distinct[index], (length, capacity, timer));
+            if timer != 0 {
+                timers.push(RuntimeAddress(timer));
+            }
+        }
+    });
+    let times = timer_times(memory, layout, timers);
+    for (waiter, address) in channels {
+        let Some((length, capacity, timer)) = read.get(address).copied() else {
+            continue;
+        };
+        let subject = waiters[*waiter].subject;
+        let address = *address;
+        found(
+            subject,
+            Wait::Channel {
+                address,
+                length,
+                capacity,
+            },
+        );
+        if let Some(at_ns) = times.get(&RuntimeAddress(timer)).copied() {
+            found(subject, Wait::Timer { at_ns });
+        }
+    }
+}
+
+/// When those that sleep are to wake.
+pub(super) fn sleepers(
+    memory: &impl MemoryReader,
+    layout: &WaitLayout,
+    waiters: &[Waiter],
+    found: &mut impl FnMut(usize, Wait),
+) {
+    let sleeping = || waiters.iter().filter(|w| w.kind == Kind::Sleep);
+    let by_timer = sleeping().filter(|w| w.sleep_until == 0 && w.timer != 0);
+    let times = timer_times(
+        memory,
+        layout,
+        by_timer.map(|w| RuntimeAddress(w.timer)).collect(),
+    );
+    for waiter in sleeping() {
+        let known = (waiter.sleep_until != 0).then_some(waiter.sleep_until);
+        let timer = RuntimeAddress(waiter.timer);
+        if let Some(at_ns) = known.or_else(|| times.get(&timer).copied()) {
+            found(waiter.subject, Wait::Timer { at_ns });
+        }
+    }
+}
+
+fn timer_times(
+    memory: &impl MemoryReader,
+    layout: &WaitLayout,
+    timers: Vec<RuntimeAddress>,
+) -> HashMap<RuntimeAddress, u64> {
+    let extents: Vec<(RuntimeAddress, Extent)> = timers
+        .into_iter()
+        .filter_map(|timer| {
+            let address = timer.checked_add(layout.timer_when.into())?;
+            Some((timer, Extent { address, length: 8 }))
+        })
+        .collect();
+    let reads: Vec<Extent> = extents.iter().map(|(_, extent)| *extent).collect();
+    let mut times = HashMap::new();
+    memory.read_extents(&reads, &mut |index, bytes| {
+        // 0 is a timer that was never set.
+        if let Ok(bytes) = bytes
+            && let when @ 1.. = word(bytes, 0)
+        {
+            times.insert(extents[index].0, when);
+        }
+    });
+    times
+}

@@ -1,0 +1,94 @@
+//! Where one program's runtime keeps its goroutines and what they wait on, found and checked.
+
+use thiserror::Error;
+
+use super::Program;
+use crate::{
+    memory::{MemoryError, MemoryReader},
+    runtime::{
+        AllGoroutines, LabelsLayout, NotFound, Scheduler, SelfCheckError, SemaphoreTable,
+        WaitLayout, Waits, layout::LayoutError, self_check,
+    },
+};
+
+/// Why a program's goroutines cannot be found.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LandmarksError {
+    /// The list of goroutines was not found.
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
+    /// The layouts do not fit the process.
+    #[error(transparent)]
+    SelfCheck(#[from] SelfCheckError),
+    /// A struct is not known.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+}
+
+/// What a census needs to know of a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Landmarks {
+    /// The list of all goroutines.
+    pub all: AllGoroutines,
+    /// The scheduler's counters; `None` where they were not found.
+    pub scheduler: Option<Scheduler>,
+    /// The table of semaphores; `None` where it was not found, or is not needed because goroutines
+    /// lead to their semaphores themselves (from Go 1.26 on).
+    pub semaphores: Option<SemaphoreTable>,
+    /// How labels are kept; `None` where the program has no maps, and so no labels.
+    pub labels: Option<LabelsLayout>,
+    /// Offset of `m.procid`, a thread's id.
+    pub procid: u32,
+    waits: WaitLayout,
+}
+
+impl Landmarks {
+    /// Finds everything in `memory`, and checks that it is what it should be.
+    ///
+    /// # Errors
+    /// The list of goroutines is not found, or does not look like one of this release.
+    pub fn find(program: &Program, memory: &impl MemoryReader) -> Result<Self, LandmarksError> {
+        let Program {
+            binary,
+            bias,
+            layouts,
+            layout,
+            ..
+        } = program;
+        let minor = binary.build_info().go_version.minor;
+        let all = AllGoroutines::find(binary, memory, *bias, layout)?;
+        self_check(memory, layouts, layout, all)?;
+        let waits = WaitLayout::new(layouts)?;
+        let semaphores = (minor < 26)
+            .then(|| SemaphoreTable::find(binary, memory, *bias, &waits))
+            .flatten();
+        let found = Self {
+            all,
+            scheduler: Scheduler::find(binary, memory, *bias, layouts)?,
+            semaphores,
+            labels: LabelsLayout::new(layouts, minor).ok(),
+            procid: layouts.offset_of_size("runtime.m", "procid", 8)?,
+            waits,
+        };
+        // The functions that were looked through are not needed again.
+        binary.file().release_pages();
+        Ok(found)
+    }
+
+    /// What finds out what goroutines wait on, for one pass; `None` where the program's wait
+    /// reasons are not known.
+    ///
+    /// # Errors
+    /// The table of semaphores is not readable.
+    pub fn waits(
+        &self,
+        program: &Program,
+        memory: &impl MemoryReader,
+    ) -> Result<Option<Waits>, MemoryError> {
+        let Ok(reasons) = &program.wait_reasons else {
+            return Ok(None);
+        };
+        Waits::new(memory, self.waits, reasons, self.semaphores.as_ref()).map(Some)
+    }
+}

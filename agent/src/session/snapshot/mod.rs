@@ -1,0 +1,150 @@
+//! All goroutines of a process at one moment, grouped.
+
+mod grouping;
+mod waited;
+
+use std::time::{Duration, SystemTime};
+
+use nix::time::{ClockId, clock_gettime};
+use thiserror::Error;
+
+use super::{Inspected, Landmarks, LandmarksError, Names, Program};
+use crate::{
+    memory::{MemoryError, MemoryReader},
+    report::{Filter, ProcessInfo, Snapshot, timestamp},
+    runtime::{AgeScale, Census, Scope},
+    target::Descriptors,
+};
+use grouping::Grouping;
+
+/// Why there is no snapshot.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// The goroutines were not found.
+    #[error(transparent)]
+    Landmarks(#[from] LandmarksError),
+    /// The list of goroutines could not be read.
+    #[error("the list of goroutines cannot be read: {0}")]
+    Unreadable(#[from] MemoryError),
+}
+
+/// Whose goroutines: what the memory does not say.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// What reports say of it.
+    pub process: ProcessInfo,
+    /// Its pid, where that is known.
+    pub pid: Option<i32>,
+    /// The moment of the snapshot.
+    pub taken_at: SystemTime,
+    /// That moment by the program's `CLOCK_MONOTONIC`, in nanoseconds. `None` in a core file: then
+    /// the last moment at which a goroutine began to wait stands for it, so that "at least" stays
+    /// true.
+    pub now_ns: Option<u64>,
+    /// When it began, by the same clock.
+    pub began_ns: Option<u64>,
+    /// What its file descriptors are.
+    pub descriptors: Descriptors,
+}
+
+impl<'a> From<&'a Inspected> for Subject<'a> {
+    fn from(inspected: &'a Inspected) -> Self {
+        let now = |clock| clock_gettime(clock).map_or(Duration::ZERO, Duration::from);
+        let now_ns = nanos(now(ClockId::CLOCK_MONOTONIC));
+        // Its start is known since boot, which counts the time in which the machine slept too.
+        let since_boot = now(ClockId::CLOCK_BOOTTIME);
+        let began_ns = inspected
+            .process
+            .started()
+            .and_then(|started| since_boot.checked_sub(started))
+            .map(|age| now_ns.saturating_sub(nanos(age)));
+        Self {
+            program: &inspected.program,
+            process: inspected.info(),
+            pid: Some(inspected.process.pid()),
+            taken_at: SystemTime::now(),
+            now_ns: Some(now_ns),
+            began_ns,
+            descriptors: Descriptors::of(inspected.process.pid()),
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Which goroutines, and how.
+#[derive(Clone, Debug, Default)]
+pub struct SnapshotOptions {
+    /// Only these.
+    pub filter: Filter,
+    /// Each for itself.
+    pub full: bool,
+}
+
+/// No machine has been up for longer: fifty years. A later moment is a damaged one.
+const MAX_UPTIME_NS: u64 = 50 * 365 * 86_400 * 1_000_000_000;
+
+/// Takes a snapshot of the goroutines in `memory`. A live program runs meanwhile: each goroutine is
+/// as it was at some moment of the pass.
+///
+/// # Errors
+/// The list of goroutines is not found or not readable.
+pub fn snapshot(
+    subject: Subject<'_>,
+    memory: &impl MemoryReader,
+    options: &SnapshotOptions,
+) -> Result<Snapshot, SnapshotError> {
+    let program = subject.program;
+    let landmarks = Landmarks::find(program, memory)?;
+    let mut waits = landmarks.waits(program, memory)?;
+    let scope = Scope {
+        stacks: true,
+        waits: waits.as_mut(),
+    };
+    let mut last_ns = 0;
+    let mut ages = AgeScale::new(subject.began_ns.unwrap_or(0));
+    let mut grouping = Grouping::new(options, subject.now_ns, program);
+    let census = Census::take(memory, &program.layout, landmarks.all, scope, |goroutine| {
+        if let Some(since) = goroutine.waiting_since_ns.filter(|at| *at < MAX_UPTIME_NS) {
+            last_ns = since.max(last_ns);
+            ages.existed(goroutine.goid, since);
+        }
+        grouping.add(goroutine);
+    })?;
+    ages.settle();
+    let now_ns = subject.now_ns.unwrap_or(last_ns);
+    let created = landmarks
+        .scheduler
+        .and_then(|scheduler| scheduler.created(memory).ok());
+    if let (Some(created), Some(_)) = (created, subject.began_ns) {
+        ages.anchor(created.max(grouping.last_goid()), now_ns);
+    }
+    let mut names = Names::new(program.binary.clone(), program.bias);
+    let mut groups = grouping.groups(&mut grouping::Context {
+        now_ns,
+        ages: &ages,
+        landmarks: &landmarks,
+        memory,
+        names: &mut names,
+        program,
+        descriptors: subject.descriptors,
+    });
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.goids.cmp(&b.goids)));
+    Ok(Snapshot {
+        process: subject.process,
+        pid: subject.pid,
+        taken_at: timestamp(subject.taken_at),
+        goroutines: census.alive,
+        groups,
+        defects: census
+            .defects
+            .into_iter()
+            .map(|(reason, count)| (reason.into(), count))
+            .collect(),
+    })
+}

@@ -1,0 +1,111 @@
+//! How late the target's own goroutines wake up while all its goroutines are looked at.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Spread, verdict};
+use crate::target::Target;
+use crate::{agent, go};
+
+const SIZE: u64 = 200_000;
+const ROUNDS: usize = 15;
+
+/// Prints the table.
+///
+/// # Errors
+/// A build, the program or the agent fails.
+pub fn run() -> Result<()> {
+    let exe = go::build("parked", &go::newest()?, go::Mode::Plain)?;
+    let mut target = Target::start(&exe, &[], &[])?;
+    target.ask(&format!("park {SIZE}"))?;
+    let pid = target.pid().to_string();
+    let mut rows: Vec<(&str, Vec<f64>)> = Vec::new();
+    let mut add = |name, late| match rows.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, values)) => values.push(late),
+        None => rows.push((name, vec![late])),
+    };
+    // A stop of the whole program comes last, so that none of the others has to recover from it.
+    let debugger = debugger();
+    for _ in 0..ROUNDS {
+        add("at rest", during(&mut target, |_| rest())?);
+        add(
+            "`gostray snapshot`",
+            during(&mut target, |_| snapshot(&pid))?,
+        );
+        add(
+            "own `goroutine?debug=2`",
+            during(&mut target, |target| profile(target, "goroutine 2"))?,
+        );
+        add(
+            "own `goroutineleak`",
+            during(&mut target, |target| profile(target, "goroutineleak 0"))?,
+        );
+        if let Some(dlv) = &debugger {
+            add("`dlv attach`", during(&mut target, |_| attach(dlv, &pid))?);
+        }
+    }
+    println!("| {SIZE} goroutines | longest delay of a goroutine that wakes up, ms |");
+    println!("|---|---|");
+    let at_rest = Spread::of(&rows[0].1);
+    for (name, values) in &rows {
+        let spread = Spread::of(values);
+        let missed = *name == "`gostray snapshot`" && spread.median > at_rest.max;
+        println!("| {name} | {spread:.2}{} |", verdict(!missed));
+    }
+    if debugger.is_none() {
+        println!("\n`dlv` is not on the PATH: not measured.");
+    }
+    Ok(())
+}
+
+/// The longest delay in milliseconds while `work` is done.
+fn during(target: &mut Target, work: impl FnOnce(&mut Target) -> Result<()>) -> Result<f64> {
+    target.ask("late")?;
+    work(target)?;
+    let nanoseconds: f64 = target.ask("late")?.parse()?;
+    Ok(nanoseconds / 1e6)
+}
+
+/// As long as a snapshot takes, with nothing else going on.
+fn rest() -> Result<()> {
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    Ok(())
+}
+
+fn snapshot(pid: &str) -> Result<()> {
+    let status = Command::new(agent::binary()?)
+        .args(["snapshot", pid])
+        .stdout(Stdio::null())
+        .status()?;
+    ensure!(status.success(), "the snapshot failed");
+    Ok(())
+}
+
+fn profile(target: &mut Target, which: &str) -> Result<()> {
+    target.ask(&format!("profile {which}")).map(drop)
+}
+
+/// Where the debugger is, if it is installed.
+fn debugger() -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|directory| directory.join("dlv"))
+        .find(|file| file.is_file())
+}
+
+/// Attaches the debugger, lets it list the first goroutine, and leaves.
+fn attach(dlv: &std::path::Path, pid: &str) -> Result<()> {
+    use std::io::Write as _;
+    let mut child = Command::new(dlv)
+        .args(["attach", pid])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut stdin = child.stdin.take().context("stdin is piped")?;
+    writeln!(stdin, "goroutines -with user\nexit\nn")?;
+    drop(stdin);
+    child.wait()?;
+    Ok(())
+}
