@@ -225,6 +225,11 @@ impl Group {
                 width,
             )];
         }
+        if self.count == 1 && !things.is_empty() {
+            // A select: on all of them at once.
+            let things: Vec<String> = things.iter().map(|thing| waited(&thing.what)).collect();
+            return vec![words::listed("  waits on ", &things, width)];
+        }
         let digits = things.iter().map(|thing| thing.count).max();
         let digits = digits.unwrap_or(0).to_string().len();
         let one = |(i, thing): (usize, &WaitsOn)| {
