@@ -9,7 +9,7 @@ pub mod binary;
 pub mod cli;
 /// Rules that turn series into verdicts with evidence.
 pub mod detect;
-/// Bounded reads of bytes that belong to somebody else: a live process, a mapped file.
+/// Bounded reads of bytes that belong to somebody else: a live process, a core file, a mapped file.
 pub mod memory;
 /// Probe sites, loading, attaching, reading the kernel's maps.
 pub mod probes;

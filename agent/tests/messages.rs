@@ -5,13 +5,16 @@
 use std::{fmt::Display, io, sync::Arc};
 
 use gostray::{
-    binary::{BinaryError, FileOffset, RuntimeAddress},
+    binary::{Architecture, BinaryError, FileOffset, RuntimeAddress},
     cli::message,
-    memory::{FileChanged, MemoryError},
+    memory::{
+        FileChanged, MemoryError,
+        core_file::{CoreFileError, Shortfall},
+    },
     probes::{ProbeError, site::SiteError},
     report::{DiffError, SavedError, Snapshot},
     runtime::layout::LayoutError,
-    session::SessionError,
+    session::{CoreError, SessionError, SnapshotError},
     target::TargetError,
 };
 
@@ -212,6 +215,100 @@ fn of_probes() {
     gostray: the exit probe could not be attached at file offset 0x35f40: Invalid argument (os error 22)
     gostray: the kernel map SITES could not be read: Cannot allocate memory (os error 12)
     gostray: the eBPF object has no map SITES; agent and object do not belong together
+    ");
+}
+
+#[test]
+fn of_files_that_are_no_core_files() {
+    let errors = [
+        CoreFileError::Io(denied()),
+        CoreFileError::Empty,
+        CoreFileError::Compressed {
+            format: "zstd",
+            command: "unzstd",
+        },
+        CoreFileError::NotElf,
+        CoreFileError::NotCore { found: "a program" },
+        CoreFileError::NotSupported {
+            what: "a big-endian program".into(),
+        },
+        CoreFileError::HeadersCutShort {
+            what: "the program header table",
+            end: 1520,
+            size: 512,
+        },
+        CoreFileError::Malformed {
+            what: "the program header table",
+            reason: "it is empty",
+        },
+        CoreFileError::FileChanged(FileChanged),
+    ];
+    let messages = lines(errors.map(|source| CoreError::Core {
+        path: "core".into(),
+        source,
+    }));
+    insta::assert_snapshot!(each_line_stands_alone(messages), @r"
+    gostray: core: cannot be read: Permission denied (os error 13)
+    gostray: core: empty; the disk was full, or `ulimit -c` was 0, when the program crashed
+    gostray: core: compressed with zstd; unpack it first with `unzstd`
+    gostray: core: not an ELF file, so no core file
+    gostray: core: a program, not a core file; `--core` takes the core file and `--exe` the program that made it
+    gostray: core: not supported: a big-endian program; gostray handles core files of 64-bit little-endian x86-64 and arm64 Linux programs
+    gostray: core: cut short: the program header table should end at byte 1520, and the file has 512; make a new one, with room on the disk and `ulimit -c unlimited`
+    gostray: core: the program header table is malformed: it is empty
+    gostray: core: the file was changed or truncated while gostray read it; try again with the new file
+    ");
+}
+
+#[test]
+fn of_core_files_and_executables() {
+    let address = RuntimeAddress(0xc0_0000_4000);
+    let shortfall = Shortfall {
+        present: 4096,
+        expected: 46_170_112,
+    };
+    let other = |recorded| CoreError::OtherExecutable {
+        core: "core".into(),
+        exe: "server".into(),
+        difference: "its build id is 0badc0de, not 600dcafe".into(),
+        recorded,
+    };
+    let unread = |error, shortfall| CoreError::Snapshot {
+        path: "core".into(),
+        source: SnapshotError::Unreadable(error),
+        shortfall,
+    };
+    let messages = lines([
+        CoreError::Architecture {
+            core_path: "core".into(),
+            core: Architecture::Aarch64,
+            exe_path: "server".into(),
+            exe: Architecture::X86_64,
+        },
+        CoreError::ExeIsCore {
+            path: "core".into(),
+        },
+        other(Some("/srv/app/server".into())),
+        other(None),
+        CoreError::Unrecognisable {
+            core: "core".into(),
+            exe: "server".into(),
+            shortfall,
+        },
+        unread(
+            MemoryError::CutShort { address, length: 8 },
+            Some(shortfall),
+        ),
+        unread(MemoryError::NotInCore { address, length: 8 }, None),
+    ]);
+    insta::assert_snapshot!(each_line_stands_alone(messages), @r"
+    gostray: core is of an arm64 program, server is for amd64; give the executable that made the core file
+    gostray: core is a core file; `--exe` takes the program that made it
+    gostray: core was not made by server: its build id is 0badc0de, not 600dcafe; give the very file that ran, /srv/app/server where it crashed
+    gostray: core was not made by server: its build id is 0badc0de, not 600dcafe; give the very file that ran
+    gostray: core ends before the headers and the data of server: it is cut short: 4096 of 46170112 bytes are there; make a new one, with room on the disk and `ulimit -c unlimited`
+    gostray: core: the list of goroutines cannot be read: 8 bytes at 0xc000004000 should be behind the end of the core file; the core file is cut short: 4096 of 46170112 bytes are there
+    gostray: core: the list of goroutines cannot be read: 8 bytes at 0xc000004000 were not written to the core file (core(5) says under `coredump_filter` what is)
     ");
 }
 

@@ -7,10 +7,14 @@
 pub mod agent;
 /// What `gostray-bench` measures.
 pub mod bench;
+/// The same check for each release and way to link, and what differs between them.
+pub mod cells;
 /// What the programs count themselves, compared with what the agent says.
 pub mod counts;
 /// Building the Go programs in `tests/targets` with several releases and link modes.
 pub mod go;
+/// The text of the `goroutine` profile with `debug=2`.
+pub mod goroutine_dump;
 /// HTTP over loopback, as little of it as the tests need.
 pub mod http;
 /// Lines from a child's pipe, with a deadline.
@@ -19,9 +23,13 @@ pub mod lines;
 pub mod pprof;
 /// Breakpoints left behind in a process.
 pub mod probes;
+/// The program `atrest` and what it and the agent say of it.
+pub mod rest;
 /// Telling that a test cannot run here.
 pub mod skip;
 /// One running Go program that obeys commands on its stdin.
 pub mod target;
 /// What a process has used: memory and processor time.
 pub mod usage;
+/// What goroutines wait on: the snapshot's word against the program's.
+pub mod waits;

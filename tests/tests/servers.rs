@@ -4,7 +4,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use gostray::binary::BinaryCache;
+use gostray::memory::LiveMemory;
+use gostray::report::{Place, Snapshot};
+use gostray::session::{Inspected, SnapshotOptions, Subject};
 use gostray_tests::agent::Agent;
 use gostray_tests::http::{Connection, Load, free_port};
 use gostray_tests::lines::PATIENCE;
@@ -43,7 +47,96 @@ impl Drop for Server {
     }
 }
 
-/// Attach, watch five reports, detach, all under load; then more load.
+/// What has to be true of a snapshot of any server at any time. How many goroutines moved each time
+/// they were looked at.
+fn check(snapshot: &Snapshot) -> Result<u64> {
+    let moved = snapshot.defects.values().sum();
+    ensure!(
+        snapshot
+            .defects
+            .keys()
+            .all(|reason| reason.contains("moved")),
+        "{:?}",
+        snapshot.defects
+    );
+    let shown: u64 = snapshot.groups.iter().map(|group| group.count).sum();
+    ensure!(
+        shown + moved == snapshot.goroutines && shown > 0,
+        "{shown} shown, {moved} moved, {} alive",
+        snapshot.goroutines
+    );
+    let known = |place: &Place| !place.function.starts_with("unknown function");
+    for group in &snapshot.groups {
+        let places = group.created_at.iter().chain([&group.start]);
+        let mut places = places.chain(group.stack.iter().flatten());
+        ensure!(places.all(known), "an unknown function: {group:?}");
+        ensure!(group.state != "unknown", "{group:?}");
+        ensure!(
+            (group.state == "waiting") == group.wait_reason.is_some(),
+            "{group:?}"
+        );
+    }
+    Ok(moved)
+}
+
+/// Goroutines without what changes while they rest: how long they have done so.
+fn at_rest(snapshot: &Snapshot) -> Vec<String> {
+    let mut all: Vec<_> = snapshot
+        .groups
+        .iter()
+        .map(|g| {
+            let (created, start, stack) = (&g.created_at, &g.start.function, &g.stack);
+            let (state, reason, goids) = (&g.state, &g.wait_reason, &g.goids);
+            format!(
+                "{} {state} {reason:?} {created:?} {start} {stack:?} {goids:?}",
+                g.count
+            )
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// Snapshots under load, and two that agree when it is over.
+fn look(server: &Server, load: Load) -> Result<()> {
+    let inspected = Inspected::new(server.0.id().cast_signed(), &BinaryCache::new())?;
+    let memory = LiveMemory::new(inspected.process.pid());
+    let snapshot = || {
+        gostray::session::snapshot(
+            Subject::from(&inspected),
+            &memory,
+            &SnapshotOptions::default(),
+        )
+    };
+    let (mut all, mut moved) = (0, 0);
+    let before = load.done();
+    for _ in 0..200 {
+        let snapshot = snapshot()?;
+        moved += check(&snapshot)?;
+        all += snapshot.goroutines;
+    }
+    let meanwhile = load.done() - before;
+    ensure!(moved * 100 < all, "{moved} of {all} goroutines moved");
+    load.finish()?;
+    // The server notices bit by bit that its clients are gone.
+    let deadline = Instant::now() + PATIENCE;
+    let mut last = at_rest(&snapshot()?);
+    loop {
+        let now = snapshot()?;
+        check(&now)?;
+        let now = at_rest(&now);
+        if now == last {
+            break;
+        }
+        let changed: Vec<_> = now.iter().filter(|one| !last.contains(one)).collect();
+        ensure!(Instant::now() < deadline, "it does not rest: {changed:?}");
+        last = now;
+    }
+    eprintln!("{all} goroutines in 200 snapshots, {moved} moved; {meanwhile} requests meanwhile");
+    Ok(())
+}
+
+/// Attach, watch five reports, detach, all under load; then more load, and snapshots.
 fn watch(server: &Server, load: Load) -> Result<()> {
     let pid = server.0.id();
     let agent = Agent::attach(pid, &["--interval", "500ms"])?;
@@ -87,9 +180,8 @@ fn watch(server: &Server, load: Load) -> Result<()> {
         anyhow::ensure!(Instant::now() < deadline, "the server has stopped serving");
         std::thread::yield_now();
     }
-    let requests = load.finish()?;
-    eprintln!("{requests} requests, no error; {created} goroutines seen");
-    Ok(())
+    eprintln!("{} requests; {created} goroutines seen", load.done());
+    look(server, load)
 }
 
 #[test]
@@ -138,6 +230,12 @@ fn etcd_keeps_serving() {
         );
         Ok(())
     });
+    // Nothing is asked of the server itself: it does not serve its own profiles.
+    let own_profile =
+        Connection::open(&host)
+            .unwrap()
+            .request("GET", "/debug/pprof/goroutine?debug=2", "");
+    assert!(own_profile.unwrap_err().to_string().contains("404"));
     watch(&server, load).unwrap();
 }
 

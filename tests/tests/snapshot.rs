@@ -106,28 +106,3 @@ fn a_snapshot_equals_what_the_program_counts() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
-
-/// Goroutines come and go while the list is read: whatever is shown must be possible.
-#[test]
-#[ignore = "needs root"]
-fn a_busy_program_has_no_impossible_goroutine() {
-    need!(skip::is_root(), "needs root");
-    let exe = go::build("exits", &go::newest().unwrap(), Mode::Stripped).unwrap();
-    let mut target = Target::start(&exe, &[], &[]).unwrap();
-    for _ in 0..100 {
-        let snapshot = snapshot(target.pid()).unwrap();
-        for group in groups(&snapshot).unwrap() {
-            let known = |place: &Value| {
-                let function = place["function"].as_str().unwrap();
-                !function.starts_with("unknown function")
-            };
-            assert!(known(&group["start"]), "{group}");
-            for place in group["stack"].as_array().into_iter().flatten() {
-                assert!(known(place), "{group}");
-            }
-            assert_ne!(group["state"], "unknown", "{group}");
-        }
-    }
-    let churned: u64 = target.ask("churned").unwrap().parse().unwrap();
-    assert!(churned > 0, "the target works");
-}

@@ -221,8 +221,7 @@ fn a_flame_graph_shows_every_goroutine() {
     let svg = String::from_utf8(svg).unwrap();
     assert!(svg.starts_with("<?xml") && svg.trim_end().ends_with("</svg>"));
     for text in [
-        format!(">pid {} /", target.pid()),
-        format!(": {all} goroutines</text>"),
+        format!("pid {}: {all} goroutines", target.pid()),
         format!("<title>all ({all} goroutines, 100%)</title>"),
         "<title>main.lockForever (50 goroutines".into(),
         "<title>main.waitLabelled (30 goroutines".into(),

@@ -93,16 +93,16 @@ pub struct AttachArguments {
 /// `gostray snapshot`.
 #[derive(Clone, Debug, Args)]
 pub struct SnapshotArguments {
-    /// The process, the core file, or what was saved.
+    /// Where the goroutines are.
     #[command(flatten)]
-    pub source: SnapshotSource,
+    pub source: Source,
     /// The executable that made the core file: the very file, not another build.
     #[arg(long, value_name = "FILE", requires = "core")]
     pub exe: Option<PathBuf>,
     /// How to write.
     #[arg(long, value_enum, default_value_t = SnapshotFormat::Text)]
     pub format: SnapshotFormat,
-    /// Show each goroutine for itself, not in groups.
+    /// List each goroutine for itself.
     #[arg(long, conflicts_with_all = ["group_by", "diff", "diff_after"])]
     pub full: bool,
     /// Put goroutines together that have this in common, whatever else they differ in: site, stack,
@@ -123,6 +123,36 @@ pub struct SnapshotArguments {
     /// Only goroutines known to have waited at least so long, such as 10m.
     #[arg(long, value_parser = duration, value_name = "TIME")]
     pub min_age: Option<Duration>,
+}
+
+/// Where goroutines are read from: exactly one of these.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Source {
+    /// Process id.
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Option<i32>,
+    /// The one process of this name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The core file of a program that crashed, or that gcore made; with --exe.
+    #[arg(long, value_name = "FILE", requires = "exe")]
+    pub core: Option<PathBuf>,
+    /// Show what changed between two snapshots that were saved as JSON, the older one first; `-` is
+    /// stdin.
+    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"])]
+    pub diff: Option<Vec<PathBuf>>,
+}
+
+impl Source {
+    /// The process.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target {
+            pid: self.pid,
+            name: self.name.clone(),
+        }
+    }
 }
 
 /// Formats of a snapshot.
@@ -176,36 +206,6 @@ impl Target {
         match (self.pid, &self.name) {
             (Some(pid), _) => Ok(pid),
             (None, name) => find_by_name(name.as_deref().unwrap_or_default()),
-        }
-    }
-}
-
-/// What a snapshot is of: a process, a core file, or two that were saved.
-#[derive(Clone, Debug, Args)]
-#[group(required = true, multiple = false)]
-pub struct SnapshotSource {
-    /// Process id.
-    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
-    pub pid: Option<i32>,
-    /// The one process of this name.
-    #[arg(long)]
-    pub name: Option<String>,
-    /// The core file of a program that crashed, or that gcore made; with --exe.
-    #[arg(long, value_name = "FILE", requires = "exe")]
-    pub core: Option<PathBuf>,
-    /// Show what changed between two snapshots that were saved as JSON, the older one first; `-` is
-    /// stdin.
-    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"])]
-    pub diff: Option<Vec<PathBuf>>,
-}
-
-impl SnapshotSource {
-    /// The process.
-    #[must_use]
-    pub fn target(&self) -> Target {
-        Target {
-            pid: self.pid,
-            name: self.name.clone(),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::Extent;
 use crate::binary::RuntimeAddress;
 
 /// Bytes between two extents that are copied along. Found by `cargo xtask bench census`.
-const MAX_GAP: u64 = 1024;
+const MAX_GAP: u64 = 2048;
 /// Bytes of one piece, unless a single extent is longer.
 const MAX_PIECE: u64 = 64 << 10;
 

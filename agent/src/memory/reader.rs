@@ -31,7 +31,7 @@ pub enum MemoryError {
         length: usize,
     },
     /// The core file ends before it.
-    #[error("{length} bytes at {address} are missing: the core file is cut short before them")]
+    #[error("{length} bytes at {address} should be behind the end of the core file")]
     CutShort {
         /// First byte asked for.
         address: RuntimeAddress,

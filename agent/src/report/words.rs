@@ -106,15 +106,15 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// What a line about a process begins with; a core file may not tell the pid.
-pub(super) fn pid(pid: Option<i32>) -> String {
-    pid.map_or_else(String::new, |pid| format!("pid {pid} "))
-}
-
 /// A number of things: `1 goroutine`, `2 goroutines`.
 pub(super) fn number(count: u64, thing: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {thing}{plural}")
+}
+
+/// A process, which a core file may not name.
+pub(super) fn pid(pid: Option<i32>) -> String {
+    pid.map_or_else(|| "pid not known".into(), |pid| format!("pid {pid}"))
 }
 
 /// A duration in at most three digits.

@@ -131,7 +131,7 @@ impl Census {
         self.defect(match error {
             MemoryError::Unmapped { .. } => "its memory is not mapped",
             MemoryError::NotInCore { .. } => "its memory was not written to the core file",
-            MemoryError::CutShort { .. } => "the core file is cut short before its memory",
+            MemoryError::CutShort { .. } => "the core file is cut short",
             MemoryError::FileChanged(_) => "the core file or the executable changed meanwhile",
             MemoryError::Implausible { .. } => "it claims sizes no goroutine has",
             MemoryError::ProcessGone { .. } => "the process ended",

@@ -88,11 +88,11 @@ pub enum CoreError {
         /// The executable that the core file names.
         recorded: Option<PathBuf>,
     },
-    /// The core file has nothing by which to recognise the executable.
+    /// What would tell the executable is in the part of the core file that is missing.
     #[error(
-        "{} has neither the headers nor the data of {}{}; make a new one, with `{}`",
-        core.display(), exe.display(), because(*shortfall),
-        "ulimit -c unlimited"
+        "{} ends before the headers and the data of {}: it is {shortfall}; make a new one, with \
+         room on the disk and `ulimit -c unlimited`",
+        core.display(), exe.display()
     )]
     Unrecognisable {
         /// The core file.
@@ -100,7 +100,7 @@ pub enum CoreError {
         /// The executable given.
         exe: PathBuf,
         /// What is missing of the core file.
-        shortfall: Option<Shortfall>,
+        shortfall: Shortfall,
     },
     /// The goroutines could not be read.
     #[error("{}: {source}{}", path.display(), because(*shortfall))]
@@ -166,24 +166,29 @@ impl CoreProgram {
                 exe: binary.architecture(),
             });
         }
-        let bias = match locate(&binary, &memory) {
-            Match::Same(bias) => bias,
-            Match::Other(difference) => {
-                let process = memory.process();
-                let recorded = process.entry.and_then(|entry| process.file_at(entry));
-                return Err(CoreError::OtherExecutable {
-                    core: path,
-                    exe: exe.to_owned(),
-                    difference,
-                    recorded: recorded.map(|file| file.path.clone()),
-                });
+        let other = |difference| {
+            let process = memory.process();
+            let recorded = process.entry.and_then(|entry| process.file_at(entry));
+            CoreError::OtherExecutable {
+                core: core.to_owned(),
+                exe: exe.to_owned(),
+                difference,
+                recorded: recorded.map(|file| file.path.clone()),
             }
-            Match::Unknown => {
+        };
+        let bias = match (locate(&binary, &memory), memory.shortfall()) {
+            (Match::Same(bias), _) => bias,
+            (Match::Other(difference), _) => return Err(other(difference)),
+            (Match::Unknown, Some(shortfall)) => {
                 return Err(CoreError::Unrecognisable {
                     core: path,
                     exe: exe.to_owned(),
-                    shortfall: memory.shortfall(),
+                    shortfall,
                 });
+            }
+            (Match::Unknown, None) => {
+                let where_they_are = "neither its headers nor its data are where it has them";
+                return Err(other(where_they_are.into()));
             }
         };
         let file = map(exe, binary.identity()).map_err(|error| unusable(Arc::new(error)))?;
@@ -225,7 +230,7 @@ impl CoreProgram {
             })?;
         if shortfall.is_some() {
             // Said even if no goroutine is missing: the reader has to know what the answer rests on.
-            let reason = "the core file is cut short before its memory";
+            let reason = "the core file is cut short";
             snapshot.defects.entry(reason.into()).or_default();
         }
         Ok(snapshot)

@@ -12,8 +12,15 @@ use std::{ffi::OsString, fmt, path::PathBuf};
 
 pub(crate) use go::Go;
 
-/// Real servers and compilers the end-to-end tests run: nobody here wrote them.
-const SERVERS: [&str; 5] = ["etcd-server", "etcd-client", "caddy", "gcc", "libc6-dev"];
+/// Real servers, compilers and debuggers the end-to-end tests run: nobody here wrote them.
+const SERVERS: [&str; 6] = [
+    "etcd-server",
+    "etcd-client",
+    "caddy",
+    "gcc",
+    "libc6-dev",
+    "gdb",
+];
 
 /// How many Go releases a command wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{filter, inspect, json, pause, print, take_live};
+use super::{filter, json, of_process, pause, print};
 use crate::{
     cli::{
         Exit,
@@ -17,7 +17,7 @@ use crate::{
         terminal,
     },
     report::{Diff, GroupBy, Snapshot},
-    session::SnapshotOptions,
+    session::{Inspected, SnapshotOptions},
 };
 
 /// Of two saved ones.
@@ -37,17 +37,20 @@ pub(super) fn of_files(
 }
 
 /// Of one now, and one after `time`.
-pub(super) fn over_time(arguments: &SnapshotArguments, time: Duration) -> anyhow::Result<Exit> {
-    let inspected = inspect(arguments)?;
+pub(super) fn over_time(
+    arguments: &SnapshotArguments,
+    inspected: &Inspected,
+    time: Duration,
+) -> anyhow::Result<Exit> {
     // The comparison filters: what is too young now may be old enough then.
     let options = SnapshotOptions::default();
-    let before = take_live(&inspected, &options)?;
+    let before = of_process(inspected, &options)?;
     let started = Instant::now();
-    pause::pause(&inspected, before.goroutines, time)?;
-    let after = take_live(&inspected, &options);
+    pause::pause(inspected, before.goroutines, time)?;
+    let after = of_process(inspected, &options);
     let elapsed = started.elapsed();
     // What was read of a process that ended meanwhile, or became another program, is worth nothing.
-    pause::still_there(&inspected)?;
+    pause::still_there(inspected)?;
     let diff = Diff::over(elapsed, before, after?, &filter(arguments), &by(arguments));
     write(arguments, &diff)
 }

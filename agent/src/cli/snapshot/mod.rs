@@ -3,7 +3,10 @@
 mod comparison;
 mod pause;
 
-use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
+use std::{
+    io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _},
+    path::Path,
+};
 
 use anyhow::ensure;
 use serde::Serialize;
@@ -32,10 +35,17 @@ pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
         "a profile is nothing for a terminal; write it to a file: \
          gostray snapshot PID --format pprof > goroutines.pb.gz"
     );
-    if let Some(time) = arguments.diff_after {
-        return comparison::over_time(arguments, time);
-    }
-    let mut snapshot = take(arguments)?;
+    let mut snapshot = match (&arguments.source.core, &arguments.exe) {
+        (Some(core), Some(exe)) => of_core(arguments, core, exe)?,
+        _ => {
+            let pid = arguments.source.target().resolve()?;
+            let inspected = Inspected::new(pid, &BinaryCache::new())?;
+            if let Some(time) = arguments.diff_after {
+                return comparison::over_time(arguments, &inspected, time);
+            }
+            of_process(&inspected, &options(arguments))?
+        }
+    };
     if !arguments.full {
         // Goroutines differ in more than can be seen: in where their labels are, for one.
         snapshot.group_by(&arguments.group_by.clone().unwrap_or_default());
@@ -49,34 +59,26 @@ pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
     })
 }
 
-/// Of the core file, if there is one, else of the process.
-fn take(arguments: &SnapshotArguments) -> anyhow::Result<Snapshot> {
-    let options = SnapshotOptions {
-        filter: filter(arguments),
-        full: arguments.full,
-    };
-    let source = &arguments.source;
-    if let (Some(core), Some(exe)) = (&source.core, &arguments.exe) {
-        let core_program = CoreProgram::open(core, exe, &BinaryCache::new())?;
-        if let Some(shortfall) = core_program.core.shortfall() {
-            tracing::warn!(
-                "{}: {shortfall}; what is missing is not shown",
-                core.display()
-            );
-        }
-        return Ok(core_program.snapshot(&options)?);
-    }
-    take_live(&inspect(arguments)?, &options)
-}
-
-fn inspect(arguments: &SnapshotArguments) -> anyhow::Result<Inspected> {
-    let pid = arguments.source.target().resolve()?;
-    Ok(Inspected::new(pid, &BinaryCache::new())?)
-}
-
-fn take_live(inspected: &Inspected, options: &SnapshotOptions) -> anyhow::Result<Snapshot> {
+/// Of a living process.
+fn of_process(inspected: &Inspected, options: &SnapshotOptions) -> anyhow::Result<Snapshot> {
     let memory = LiveMemory::new(inspected.process.pid());
     Ok(snapshot(Subject::from(inspected), &memory, options)?)
+}
+
+fn of_core(arguments: &SnapshotArguments, core: &Path, exe: &Path) -> anyhow::Result<Snapshot> {
+    let program = CoreProgram::open(core, exe, &BinaryCache::new())?;
+    if let Some(shortfall) = program.core.shortfall() {
+        let core = core.display();
+        tracing::warn!("{core}: {shortfall}; what is missing is not shown");
+    }
+    Ok(program.snapshot(&options(arguments))?)
+}
+
+fn options(arguments: &SnapshotArguments) -> SnapshotOptions {
+    SnapshotOptions {
+        filter: filter(arguments),
+        full: arguments.full,
+    }
 }
 
 fn filter(arguments: &SnapshotArguments) -> Filter {

@@ -1,6 +1,6 @@
 //! Why a file is of no use as a core file.
 
-use std::{fmt, io, path::PathBuf};
+use std::{fmt, io};
 
 use thiserror::Error;
 
@@ -11,13 +11,8 @@ use crate::memory::FileChanged;
 #[non_exhaustive]
 pub enum CoreFileError {
     /// The file could not be opened or mapped.
-    #[error("cannot read {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    #[error("cannot be read: {0}")]
+    Io(#[source] io::Error),
     /// Nothing is in it.
     #[error("empty; the disk was full, or `ulimit -c` was 0, when the program crashed")]
     Empty,
@@ -61,7 +56,7 @@ pub enum CoreFileError {
         size: u64,
     },
     /// A part of the file contradicts itself.
-    #[error("{what} of the core file: {reason}")]
+    #[error("{what} is malformed: {reason}")]
     Malformed {
         /// The part.
         what: &'static str,

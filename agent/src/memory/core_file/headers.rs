@@ -100,13 +100,11 @@ impl Headers {
             let file_size = entry.p_filesz(order);
             match entry.p_type(order) {
                 elf::PT_LOAD => {
-                    let address = entry.p_vaddr(order);
-                    let memory_size = entry.p_memsz(order).min(u64::MAX - address);
                     segments.push(Segment {
-                        address: RuntimeAddress(address),
-                        memory_size,
+                        address: RuntimeAddress(entry.p_vaddr(order)),
+                        memory_size: entry.p_memsz(order),
                         offset,
-                        file_size: file_size.min(memory_size),
+                        file_size,
                     });
                 }
                 elf::PT_NOTE => notes.push((offset, file_size)),
@@ -116,7 +114,15 @@ impl Headers {
                 size = size.max(offset.0.saturating_add(file_size));
             }
         }
-        segments.sort_by_key(|segment| segment.address);
+        segments.sort_by_key(|segment: &Segment| segment.address);
+        // No two mappings share an address; of a damaged file the later segment is believed.
+        let starts = segments.iter().skip(1).map(|segment| segment.address.0);
+        let ends: Vec<u64> = starts.chain([u64::MAX]).collect();
+        for (segment, end) in segments.iter_mut().zip(ends) {
+            let room = end - segment.address.0;
+            segment.memory_size = segment.memory_size.min(room);
+            segment.file_size = segment.file_size.min(segment.memory_size);
+        }
         Self {
             architecture,
             segments,

@@ -54,11 +54,7 @@ impl CoreFile {
     /// It cannot be mapped, is no core file, or its headers are not whole. That memory is missing
     /// is no error here: see [`Self::shortfall`].
     pub fn open(path: &Path) -> Result<Self, CoreFileError> {
-        let mapped = MappedFile::open(path);
-        Self::from_file(mapped.map_err(|source| CoreFileError::Io {
-            path: path.to_owned(),
-            source,
-        })?)
+        Self::from_file(MappedFile::open(path).map_err(CoreFileError::Io)?)
     }
 
     /// As [`Self::open`], of a mapped file.
@@ -120,6 +116,12 @@ impl CoreFile {
     /// could have written to it.
     pub fn set_executable(&mut self, file: MappedFile, mut ranges: Vec<ReadOnly>) {
         ranges.sort_by_key(|range| range.address);
+        // As with segments: of a damaged file the later is believed.
+        let starts = ranges.iter().skip(1).map(|range| range.address.0);
+        let ends: Vec<u64> = starts.chain([u64::MAX]).collect();
+        for (range, end) in ranges.iter_mut().zip(ends) {
+            range.size = range.size.min(end - range.address.0);
+        }
         self.executable = Some(Executable { file, ranges });
     }
 
@@ -135,9 +137,21 @@ impl CoreFile {
             None => Missing::NotMapped,
         };
         let executable = self.executable.as_ref();
-        executable
-            .and_then(|executable| executable.bytes_at(address))
+        let bytes = executable.and_then(|executable| executable.bytes_at(address));
+        // Only up to where the core file may have bytes again.
+        let room = self
+            .segment_behind(address)
+            .map_or(u64::MAX, |next| next.address.0 - address.0);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        bytes
+            .map(|bytes| bytes.get(..room).unwrap_or(bytes))
             .ok_or(missing)
+    }
+
+    /// The first segment that begins behind `address`.
+    fn segment_behind(&self, address: RuntimeAddress) -> Option<&Segment> {
+        let segments = &self.headers.segments;
+        segments.get(segments.partition_point(|segment| segment.address <= address))
     }
 
     fn segment_at(&self, address: RuntimeAddress) -> Option<(&Segment, u64)> {
@@ -178,8 +192,10 @@ impl Executable {
             .partition_point(|range| range.address <= address);
         let range = self.ranges.get(behind.checked_sub(1)?)?;
         let inside = address.0 - range.address.0;
-        let size = range.size.checked_sub(inside).filter(|size| *size > 0)?;
-        slice_at(&self.file, range.offset.0.checked_add(inside)?, size)
+        let offset = range.offset.0.checked_add(inside)?;
+        let left = (self.file.len() as u64).checked_sub(offset)?;
+        let size = range.size.checked_sub(inside)?.min(left);
+        slice_at(&self.file, offset, size).filter(|bytes| !bytes.is_empty())
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::{Filter, Group, GroupBy, Snapshot, group_by::Key};
-use crate::report::time;
+use crate::report::{time, words};
 
 /// Two snapshots compared.
 #[derive(Clone, Debug, Serialize)]
@@ -211,10 +211,12 @@ fn notes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
             old.exe, new.exe
         ));
     }
-    if let (Some(old), Some(new)) = (before.pid, after.pid)
-        && old != new
-    {
-        notes.push(format!("different processes: pid {old}, now {new}"));
+    if before.pid != after.pid {
+        notes.push(format!(
+            "different processes: {}, now {}",
+            words::pid(before.pid),
+            words::pid(after.pid)
+        ));
     }
     for (which, snapshot) in [("first", before), ("second", after)] {
         let unread: u64 = snapshot.defects.values().sum();

@@ -21,9 +21,9 @@ impl Snapshot {
         let shown = self.groups.iter().map(|group| group.count).sum();
         let mut options = Options::default();
         options.title = words::harmless(&format!(
-            "{}{}: {}",
-            words::pid(self.pid),
+            "{}, {}: {}",
             self.process.exe,
+            words::pid(self.pid),
             words::number(shown, "goroutine"),
         ))
         .into_owned();
@@ -98,7 +98,7 @@ mod tests {
         let title = &texts(&svg, "text")[0];
         assert!(
             title.starts_with(
-                "pid 4711 /srv/&lt;app&gt; &amp; &quot;more&quot;\\u{1b}: 68 goroutines"
+                "/srv/&lt;app&gt; &amp; &quot;more&quot;\\u{1b}, pid 4711: 68 goroutines"
             ),
             "{title}"
         );

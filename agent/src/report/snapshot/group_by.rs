@@ -146,6 +146,7 @@ impl Group {
         self.stack_bytes += other.stack_bytes;
         self.locked_to_thread += other.locked_to_thread;
         self.locked_threads.extend(other.locked_threads);
+        self.locked_threads.sort_unstable();
         self.locked_threads.truncate(EXAMPLES);
         self.system &= other.system;
         if self.state != other.state {

@@ -62,7 +62,7 @@ impl Snapshot {
     pub(super) fn program(&self, output: &mut impl Write, width: usize) -> io::Result<()> {
         let process = &self.process;
         let module = process.main_module.as_deref();
-        let before = words::pid(self.pid);
+        let before = format!("{} ", words::pid(self.pid));
         let behind = format!(
             " ({}, {})",
             process.go_version,

@@ -166,7 +166,7 @@ fn other_runs_and_builds_are_told_of() {
         diff(earlier(vec![]), other).notes,
         [
             "different builds, in which a line that moved counts as another place: build id 8f2c01, now 99",
-            "different processes: pid 4711, now 4712",
+            "different processes: pid 4711, now pid 4712",
         ]
     );
     let mut other = later(vec![]);

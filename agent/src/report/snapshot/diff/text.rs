@@ -13,7 +13,7 @@ impl Diff {
     /// The output's.
     pub fn text(&self, output: &mut impl Write, width: usize) -> io::Result<()> {
         let (before, after) = (&self.before, &self.after);
-        let pid = words::pid(after.pid);
+        let pid = format!("{} ", words::pid(after.pid));
         let room = width.saturating_sub(pid.chars().count());
         let exe = words::harmless(&after.exe);
         writeln!(output, "{pid}{}", words::shortened(&exe, room))?;
