@@ -131,22 +131,15 @@ impl Symbolizer {
     pub fn stack(&self, pcs: impl IntoIterator<Item = (LinkAddress, PcKind)>) -> Vec<StackEntry> {
         let mut entries = Vec::new();
         let mut callee_panics = false;
-        let mut faulted = false;
         for (pc, kind) in pcs {
-            // The runtime makes a faulting instruction look like a call of this.
-            let kind = if faulted { PcKind::Exact } else { kind };
             let frames = match self.frames(pc, kind) {
                 Symbolized::Known(frames) => frames,
                 Symbolized::Unknown(reason) => {
                     entries.push(StackEntry::Unknown(pc, reason));
                     callee_panics = false;
-                    faulted = false;
                     continue;
                 }
             };
-            faulted = frames
-                .last()
-                .is_some_and(|frame| frame.function == "runtime.sigpanic");
             for frame in frames {
                 let shows_wrapper = frame.shows_wrapper;
                 if !frame.is_wrapper || callee_panics {
@@ -156,13 +149,6 @@ impl Symbolizer {
             }
         }
         entries
-    }
-
-    /// Whether a Go function begins at `pc`.
-    #[must_use]
-    pub fn is_entry(&self, pc: LinkAddress) -> bool {
-        let function = self.binary.pclntab().function_at(pc);
-        function.is_some_and(|function| function.entry() == pc)
     }
 
     /// The Go function around `pc` and the pc of the instruction meant.
