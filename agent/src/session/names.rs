@@ -48,17 +48,52 @@ impl Names {
     /// the runtime's own and the compiler's, as in Go's tracebacks.
     pub fn stack(&mut self, pcs: &[RuntimeAddress]) -> Vec<Place> {
         let bias = self.bias;
-        let pcs = pcs
+        let table = self.symbolizer.binary().pclntab();
+        let mut interrupted = false;
+        let pcs: Vec<_> = pcs
             .iter()
-            .map(|pc| (bias.to_link(*pc), PcKind::ReturnAddress));
-        self.symbolizer
-            .stack(pcs)
-            .into_iter()
-            .map(|entry| match entry {
+            .map(|pc| {
+                let pc = bias.to_link(*pc);
+                let function = table.function_at(pc);
+                // One that has not begun has nothing behind it to return to.
+                let is_entry = function.as_ref().is_some_and(|f| f.entry() == pc);
+                let kind = if interrupted || is_entry {
+                    PcKind::Exact
+                } else {
+                    PcKind::ReturnAddress
+                };
+                interrupted = function.is_some_and(|f| is_injected(f.name().unwrap_or_default()));
+                (pc, kind)
+            })
+            .collect();
+        let places = |entries: Vec<StackEntry>| {
+            let places = entries.into_iter().map(|entry| match entry {
                 StackEntry::Frame(frame) => place(frame),
                 StackEntry::Unknown(pc, _) => unknown(bias.to_runtime(pc)),
+            });
+            let shown = places.filter(|place| is_shown(&place.function));
+            shown.collect::<Vec<_>>()
+        };
+        let mut shown = places(self.symbolizer.stack(pcs.iter().copied()));
+        if shown.is_empty() {
+            // Before a wrapper has called what it wraps, there is nothing but the wrapper.
+            let frames =
+                pcs.into_iter()
+                    .flat_map(|(pc, kind)| match self.symbolizer.frames(pc, kind) {
+                        Symbolized::Known(frames) => frames,
+                        Symbolized::Unknown(_) => Vec::new(),
+                    });
+            shown = places(frames.map(StackEntry::Frame).collect());
+        }
+        shown
+            .into_iter()
+            .map(|place| match place.function.as_str() {
+                "runtime.gopanic" => Place {
+                    function: "panic".into(),
+                    ..place
+                },
+                _ => place,
             })
-            .filter(|place| !is_runtime_internal(&place.function))
             .collect()
     }
 }
@@ -105,13 +140,38 @@ fn nowhere(function: String) -> Place {
     }
 }
 
-/// Go's rule (`showframe` in `src/runtime/traceback.go`): of the runtime's functions only the
-/// exported ones mean something to the program's author.
-fn is_runtime_internal(function: &str) -> bool {
+/// Whether the runtime lets a function seem to be called by an instruction that it interrupted
+/// (`injectedCall` in `src/runtime/traceback.go`): then the pc behind is that instruction's.
+fn is_injected(function: &str) -> bool {
+    matches!(
+        function,
+        "runtime.sigpanic" | "runtime.asyncPreempt" | "runtime.debugCallV1" | "runtime.debugCallV2"
+    )
+}
+
+/// Go's rule (`showfuncinfo` and `isExportedRuntime` in `src/runtime/traceback.go`): of the
+/// runtime's functions only the exported ones mean something to the program's author, and those
+/// that tell why a function runs.
+fn is_shown(function: &str) -> bool {
+    if matches!(
+        function,
+        "runtime.gopanic" | "runtime.runFinalizers" | "runtime.runCleanups"
+    ) || function.starts_with("unknown function")
+    {
+        return true;
+    }
     let Some(name) = function.strip_prefix("runtime.") else {
-        return false;
+        // What the compiler writes for calls from C has no package.
+        return function.contains('.');
     };
-    !name.starts_with(|c: char| c.is_ascii_uppercase())
+    let exported = |part: &str| part.starts_with(|c: char| c.is_ascii_uppercase());
+    // Type arguments have dots of their own, but are shown as `[...]`.
+    match name.replace("[...]", "").rsplit_once('.') {
+        Some((receiver, method)) => {
+            exported(receiver.strip_prefix("(*").unwrap_or(receiver)) && exported(method)
+        }
+        None => exported(name),
+    }
 }
 
 /// Whether a goroutine is one of the runtime's own, as `isSystemGoroutine` in
@@ -142,4 +202,35 @@ pub(super) fn is_system(function: &str) -> bool {
             function,
             "runtime.main" | "runtime.corostart" | "runtime.handleAsyncEvent"
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_shown;
+
+    #[test]
+    fn frames_are_shown_as_go_does() {
+        for shown in [
+            "main.main",
+            "internal/poll.runtime_pollWait",
+            "runtime/pprof.Do",
+            "runtime.Goexit",
+            "runtime.AddCleanup[...]",
+            "runtime.(*Func).Entry",
+            "runtime.gopanic",
+            "runtime.runCleanups",
+            "unknown function at 0x1",
+        ] {
+            assert!(is_shown(shown), "{shown}");
+        }
+        for hidden in [
+            "runtime.gopark",
+            "runtime.(*cleanupQueue).Dequeue",
+            "runtime.AddCleanup[...].func1",
+            "_cgoexp_71d6d4cfd532_f",
+            "runtime.",
+        ] {
+            assert!(!is_shown(hidden), "{hidden}");
+        }
+    }
 }
