@@ -197,6 +197,18 @@ fn groups_are_as_asked_and_none_is_lost() {
     );
     let labels = json(pid, &["--group-by", "label:tenant"]);
     assert_eq!(sum(&labels, |_| true), all);
+    // Each goroutine has labels of its own, and there are three kinds of them.
+    for groups in [&labels, &json(pid, &[])] {
+        for tenant in ["0", "1", "2"] {
+            let groups = groups["groups"].as_array().unwrap().iter();
+            let of_tenant: Vec<_> = groups.filter(|g| g["labels"]["tenant"] == tenant).collect();
+            let [group] = of_tenant[..] else {
+                panic!("{tenant}: {of_tenant:?}")
+            };
+            assert_eq!(group["count"], 10, "{group}");
+            assert_eq!(group["labels"]["endpoint"], "/search", "{group}");
+        }
+    }
 }
 
 #[test]

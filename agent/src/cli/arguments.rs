@@ -106,7 +106,8 @@ pub struct SnapshotArguments {
     #[arg(long, conflicts_with_all = ["group_by", "diff", "diff_after"])]
     pub full: bool,
     /// Put goroutines together that have this in common, whatever else they differ in: site, stack,
-    /// state or label:KEY. Without it those that have creation site, state and stack in common.
+    /// state or label:KEY. Without it those that have creation site, state, stack and labels in
+    /// common.
     #[arg(long, value_name = "WHAT")]
     pub group_by: Option<GroupBy>,
     /// Take a second snapshot after this long, such as 15m, and show what changed. Ctrl-C takes it

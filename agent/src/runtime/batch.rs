@@ -8,6 +8,7 @@ use super::{
     goroutine::{RawG, size_of_g},
     layout::GoroutineLayout,
     stack::{self, Registers},
+    unwind::Unwinder,
     waits::Waiter,
 };
 use crate::{
@@ -18,9 +19,9 @@ use crate::{
 /// What is read of each goroutine besides its `g`.
 #[derive(Debug, Default)]
 pub struct Scope<'a> {
-    /// Its stack.
-    pub stacks: bool,
-    /// What it waits on; this takes its stack too.
+    /// Its stack, by the frames of its program.
+    pub stacks: Option<&'a mut Unwinder>,
+    /// What it waits on; for some this takes its stack.
     pub waits: Option<&'a mut Waits>,
 }
 
@@ -47,10 +48,11 @@ pub(super) enum Outcome {
 pub fn read_goroutine(
     memory: &impl MemoryReader,
     layout: &GoroutineLayout,
+    unwinder: &mut Unwinder,
     address: RuntimeAddress,
 ) -> Result<Option<Goroutine>, MemoryError> {
     let mut scope = Scope {
-        stacks: true,
+        stacks: Some(unwinder),
         waits: None,
     };
     let mut result = Ok(None);
@@ -134,8 +136,8 @@ pub(super) fn read(
             waits.waiter(place, &subject.goroutine, |offset| g.word(offset))
         }));
     }
-    if scope.stacks || scope.waits.is_some() {
-        read_stacks(memory, &mut subjects, &mut waiters);
+    if let Some(unwinder) = &mut scope.stacks {
+        read_stacks(memory, unwinder, &mut subjects, &mut waiters);
     }
     if let Some(waits) = &mut scope.waits {
         waits.resolve(memory, &waiters, &mut |place, wait| {
@@ -147,7 +149,12 @@ pub(super) fn read(
 }
 
 /// Walks the stacks of those that rest. `waiters` are in the order of the subjects.
-fn read_stacks(memory: &impl MemoryReader, subjects: &mut [Subject], waiters: &mut [Waiter]) {
+fn read_stacks(
+    memory: &impl MemoryReader,
+    unwinder: &mut Unwinder,
+    subjects: &mut [Subject],
+    waiters: &mut [Waiter],
+) {
     let mut places = Vec::with_capacity(subjects.len());
     let mut extents = Vec::with_capacity(subjects.len());
     for (place, subject) in subjects.iter().enumerate() {
@@ -168,7 +175,8 @@ fn read_stacks(memory: &impl MemoryReader, subjects: &mut [Subject], waiters: &m
         match bytes {
             Ok(bytes) => {
                 let goroutine = &mut subject.goroutine;
-                goroutine.stack_is_cut = stack::walk(registers, bytes, &mut goroutine.stack);
+                goroutine.stack_is_cut =
+                    stack::walk(unwinder, registers, bytes, &mut goroutine.stack);
                 if let Ok(at) = waiters.binary_search_by_key(&place, Waiter::subject)
                     && let waiter = &mut waiters[at]
                     && waiter.wants_words()

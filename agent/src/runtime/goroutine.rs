@@ -144,19 +144,21 @@ impl<'a> RawG<'a> {
     /// Where it will go on, unless it runs.
     pub(super) fn saved_registers(self, layout: &GoroutineLayout) -> Option<Registers> {
         match self.state(layout) {
-            GoroutineState::Waiting
-            | GoroutineState::Leaked
-            | GoroutineState::Preempted
-            | GoroutineState::Runnable => Some(Registers {
+            GoroutineState::Waiting | GoroutineState::Leaked => Some(Registers {
                 pc: self.word(layout.sched_pc),
                 sp: self.word(layout.sched_sp),
-                bp: self.word(layout.sched_bp),
+                bp: Some(self.word(layout.sched_bp)),
+            }),
+            // Stopped anywhere, also where the frame pointer is still the caller's.
+            GoroutineState::Preempted | GoroutineState::Runnable => Some(Registers {
+                pc: self.word(layout.sched_pc),
+                sp: self.word(layout.sched_sp),
+                bp: None,
             }),
             GoroutineState::Syscall => Some(Registers {
                 pc: self.word(layout.syscall_pc),
                 sp: self.word(layout.syscall_sp),
-                // Before Go 1.23 it is not kept; sched has that of the same call.
-                bp: self.word(layout.syscall_bp.unwrap_or(layout.sched_bp)),
+                bp: layout.syscall_bp.map(|offset| self.word(offset)),
             }),
             _ => None,
         }

@@ -14,6 +14,7 @@ mod scheduler;
 mod self_check;
 mod stack;
 mod state;
+mod unwind;
 mod wait_reasons;
 mod waits;
 
@@ -26,5 +27,6 @@ pub use labels::{Labels, LabelsLayout};
 pub use scheduler::Scheduler;
 pub use self_check::{SelfCheckError, self_check};
 pub use state::GoroutineState;
+pub use unwind::Unwinder;
 pub use wait_reasons::{WaitReasonError, WaitReasons};
 pub use waits::{SemaphoreTable, Wait, WaitLayout, Waits};

@@ -1,18 +1,20 @@
 //! The stack of a goroutine that rests, from one copy of its top.
 
+use super::unwind::Unwinder;
 use crate::binary::RuntimeAddress;
 
 /// Of a stack, from its top, at most this much is read.
-pub(super) const MAX_STACK_READ: u64 = 64 << 10;
+pub(super) const MAX_STACK_READ: u64 = 1 << 20;
 /// Frames kept of one stack; Go's own tracebacks show a hundred, inlined ones included.
-pub(super) const MAX_FRAMES: usize = 128;
+pub(super) const MAX_FRAMES: usize = 512;
 
 /// Where a goroutine that does not run will go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Registers {
     pub(super) pc: u64,
     pub(super) sp: u64,
-    pub(super) bp: u64,
+    /// `None` where it is not kept, or may not be that of the function at `pc`.
+    pub(super) bp: Option<u64>,
 }
 
 impl Registers {
@@ -24,18 +26,45 @@ impl Registers {
     }
 }
 
-/// Follows the frame pointers through `stack`, the bytes from `sp` on, and leaves in `frames` the
-/// pc and the return addresses behind, innermost first. Whether the chain went on after
+/// The word at `address` of a stack of which `stack` are the bytes from `sp` on.
+pub(super) fn word_at(stack: &[u8], sp: u64, address: u64) -> Option<u64> {
+    let offset = usize::try_from(address.checked_sub(sp)?).ok()?;
+    let bytes = stack.get(offset..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*bytes))
+}
+
+/// The pc and the return addresses of `stack`, the bytes from `sp` on, innermost first: by frame
+/// pointers where they are right, else by the tables of `unwinder`. Whether there were more than
 /// [`MAX_FRAMES`].
-pub(super) fn walk(registers: Registers, stack: &[u8], frames: &mut Vec<RuntimeAddress>) -> bool {
-    let Registers { pc, sp, bp } = registers;
-    let word_at = |address: u64| {
-        let offset = usize::try_from(address.checked_sub(sp)?).ok()?;
-        let bytes = stack.get(offset..)?.first_chunk()?;
-        Some(u64::from_le_bytes(*bytes))
-    };
+pub(super) fn walk(
+    unwinder: &mut Unwinder,
+    registers: Registers,
+    stack: &[u8],
+    pcs: &mut Vec<RuntimeAddress>,
+) -> bool {
+    let mut is_cut = false;
+    if let Some(bp) = registers.bp {
+        is_cut = follow(registers, bp, stack, pcs);
+        if !unwinder.breaks(pcs) {
+            return is_cut;
+        }
+    }
+    match unwinder.walk(registers, stack, pcs) {
+        Some(is_cut) => is_cut,
+        None if registers.bp.is_some() => is_cut,
+        None => {
+            pcs.clear();
+            pcs.push(RuntimeAddress(registers.pc));
+            false
+        }
+    }
+}
+
+/// Follows the frame pointers, as [`walk`].
+fn follow(registers: Registers, bp: u64, stack: &[u8], frames: &mut Vec<RuntimeAddress>) -> bool {
+    let word_at = |address| word_at(stack, registers.sp, address);
     frames.clear();
-    frames.push(RuntimeAddress(pc));
+    frames.push(RuntimeAddress(registers.pc));
     let mut frame = bp;
     while let Some(caller) = word_at(frame)
         && let Some(return_pc) = frame.checked_add(8).and_then(word_at)
@@ -60,7 +89,12 @@ mod tests {
 
     fn walked(registers: Registers, stack: &[u8]) -> Vec<RuntimeAddress> {
         let mut frames = Vec::new();
-        assert!(!walk(registers, stack, &mut frames));
+        assert!(!follow(
+            registers,
+            registers.bp.expect("set"),
+            stack,
+            &mut frames
+        ));
         frames
     }
 
@@ -74,7 +108,7 @@ mod tests {
         let registers = Registers {
             pc: 0x9,
             sp: 0x1000,
-            bp: 0x1010,
+            bp: Some(0x1010),
         };
         assert_eq!(
             walked(registers, &bytes),
@@ -89,11 +123,11 @@ mod tests {
         let registers = Registers {
             pc: 1,
             sp: 0x1000,
-            bp: 0x1000,
+            bp: Some(0x1000),
         };
         assert_eq!(walked(registers, &bytes).len(), 2);
         let outside = Registers {
-            bp: 0x9000,
+            bp: Some(0x9000),
             ..registers
         };
         assert_eq!(walked(outside, &bytes).len(), 1);
@@ -106,19 +140,23 @@ mod tests {
         let registers = Registers {
             pc: 1,
             sp: 0x1000,
-            bp: 0x1000,
+            bp: Some(0x1000),
         };
         let mut frames = Vec::new();
-        assert!(walk(registers, &bytes, &mut frames));
+        assert!(follow(registers, 0x1000, &bytes, &mut frames));
         assert_eq!(frames.len(), MAX_FRAMES);
     }
 
     #[test]
     fn only_an_aligned_stack_pointer_below_the_end_has_a_stack() {
-        let at = |sp| Registers { pc: 1, sp, bp: 0 };
+        let at = |sp| Registers {
+            pc: 1,
+            sp,
+            bp: None,
+        };
         assert_eq!(at(0x1000).stack_length(0x1040), Some(0x40));
         assert_eq!(at(0x1001).stack_length(0x1040), None);
         assert_eq!(at(0x1048).stack_length(0x1040), None);
-        assert_eq!(at(0).stack_length(u64::MAX), Some(64 << 10));
+        assert_eq!(at(0).stack_length(u64::MAX), Some(1 << 20));
     }
 }

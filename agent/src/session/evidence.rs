@@ -7,7 +7,9 @@ use crate::{
     binary::RuntimeAddress,
     memory::MemoryReader,
     report::{Place, Unknown},
-    runtime::{Goroutine, GoroutineState, WaitReasons, layout::GoroutineLayout, read_goroutine},
+    runtime::{
+        Goroutine, GoroutineState, Unwinder, WaitReasons, layout::GoroutineLayout, read_goroutine,
+    },
     track::Site,
 };
 
@@ -32,6 +34,7 @@ pub(super) fn gather(
     site: &Site,
     memory: &impl MemoryReader,
     layout: &GoroutineLayout,
+    unwinder: &mut Unwinder,
     wait_reasons: Option<&WaitReasons>,
     names: &mut Names,
 ) -> Evidence {
@@ -39,7 +42,7 @@ pub(super) fn gather(
     let mut failure = None;
     let mut goroutines = Vec::new();
     for g in &site.oldest_gs {
-        match read_goroutine(memory, layout, *g) {
+        match read_goroutine(memory, layout, unwinder, *g) {
             // A g is reused: only one that was created here is still the one that was meant.
             Ok(Some(goroutine)) if goroutine.created_at == site.pc => goroutines.push(goroutine),
             Ok(_) => {}

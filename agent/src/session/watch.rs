@@ -23,7 +23,7 @@ use crate::{
     report::{
         Attached, DetachReason, Detached, Event, EventKind, Leak, Resolved, Unknown, timestamp,
     },
-    runtime::{AllGoroutines, Census},
+    runtime::{AllGoroutines, Census, Unwinder},
     target::Vitality,
     track::{Living, Observation, SCALES, Site, Tracker},
 };
@@ -44,6 +44,7 @@ pub struct Session {
     probes: Probes,
     memory: LiveMemory,
     names: Names,
+    unwinder: Unwinder,
     tracker: Tracker,
     rule: Box<dyn Rule>,
     incidents: Incidents,
@@ -94,6 +95,7 @@ impl Session {
         .ok();
         let now = Instant::now();
         Ok(Self {
+            unwinder: Unwinder::new(inspected.program.binary.clone(), inspected.program.bias),
             names: Names::new(inspected.program.binary.clone(), inspected.program.bias),
             inspected,
             plan,
@@ -280,6 +282,7 @@ impl Session {
             site,
             &self.memory,
             &self.inspected.program.layout,
+            &mut self.unwinder,
             self.inspected.program.wait_reasons.as_ref().ok(),
             &mut self.names,
         );

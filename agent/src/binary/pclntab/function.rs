@@ -8,6 +8,7 @@ use crate::binary::{BinaryError, LinkAddress};
 // Byte offsets in `runtime._func`, the same in all supported releases
 // (https://github.com/golang/go/blob/go1.27.0/src/runtime/runtime2.go).
 const NAME: u64 = 4;
+const PC_SP: u64 = 16;
 const PC_FILE: u64 = 20;
 const PC_LINE: u64 = 24;
 const PCDATA_COUNT: u64 = 28;
@@ -78,6 +79,13 @@ impl<'a> Function<'a> {
     #[must_use]
     pub fn flags(&self) -> u8 {
         u8_at(self.record, self.table.layout.dialect.function_id + 1).unwrap_or(0)
+    }
+
+    /// Bytes between the stack pointer at `pc` and the return address; on arm64, between it and the
+    /// caller's stack pointer. `None` where the table does not say.
+    #[must_use]
+    pub fn frame_size(&self, pc: LinkAddress) -> Option<u32> {
+        u32::try_from(self.pc_value(PC_SP, pc)?).ok()
     }
 
     /// Whether the compiler made it (method wrappers, `go` and `defer` wrappers, hash functions).

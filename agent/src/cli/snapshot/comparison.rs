@@ -17,7 +17,7 @@ use crate::{
         terminal,
     },
     report::{Diff, GroupBy, Snapshot},
-    session::Inspected,
+    session::{Inspected, SnapshotOptions},
 };
 
 /// Of two saved ones.
@@ -42,10 +42,12 @@ pub(super) fn over_time(
     inspected: &Inspected,
     time: Duration,
 ) -> anyhow::Result<Exit> {
-    let before = of_process(arguments, inspected)?;
+    // The comparison filters: what is too young now may be old enough then.
+    let options = SnapshotOptions::default();
+    let before = of_process(inspected, &options)?;
     let started = Instant::now();
     pause::pause(inspected, before.goroutines, time)?;
-    let after = of_process(arguments, inspected);
+    let after = of_process(inspected, &options);
     let elapsed = started.elapsed();
     // What was read of a process that ended meanwhile, or became another program, is worth nothing.
     pause::still_there(inspected)?;
@@ -54,7 +56,7 @@ pub(super) fn over_time(
 }
 
 fn by(arguments: &SnapshotArguments) -> GroupBy {
-    arguments.group_by.clone().unwrap_or_default()
+    arguments.group_by.clone().unwrap_or(GroupBy::Unlabelled)
 }
 
 fn read(path: &Path) -> anyhow::Result<Snapshot> {

@@ -43,11 +43,12 @@ pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
             if let Some(time) = arguments.diff_after {
                 return comparison::over_time(arguments, &inspected, time);
             }
-            of_process(arguments, &inspected)?
+            of_process(&inspected, &options(arguments))?
         }
     };
-    if let Some(by) = &arguments.group_by {
-        snapshot.group_by(by);
+    if !arguments.full {
+        // Goroutines differ in more than can be seen: in where their labels are, for one.
+        snapshot.group_by(&arguments.group_by.clone().unwrap_or_default());
     }
     print(|output| match arguments.format {
         SnapshotFormat::Text => snapshot.text(output, terminal::width()),
@@ -59,13 +60,9 @@ pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
 }
 
 /// Of a living process.
-fn of_process(arguments: &SnapshotArguments, inspected: &Inspected) -> anyhow::Result<Snapshot> {
+fn of_process(inspected: &Inspected, options: &SnapshotOptions) -> anyhow::Result<Snapshot> {
     let memory = LiveMemory::new(inspected.process.pid());
-    Ok(snapshot(
-        Subject::from(inspected),
-        &memory,
-        &options(arguments),
-    )?)
+    Ok(snapshot(Subject::from(inspected), &memory, options)?)
 }
 
 fn of_core(arguments: &SnapshotArguments, core: &Path, exe: &Path) -> anyhow::Result<Snapshot> {

@@ -23,9 +23,11 @@ const EXAMPLES: usize = 10;
 /// What goroutines of a group have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum GroupBy {
-    /// Creation site, started function, what they wait for, and stack.
+    /// Creation site, started function, what they wait for, stack, and pprof labels.
     #[default]
     All,
+    /// The same but for the labels: what a leak is known by.
+    Unlabelled,
     /// The `go` statement.
     Site,
     /// The stack; of those without one, the started function.
@@ -59,17 +61,21 @@ pub(super) struct Key {
     waits: Option<String>,
     stack: Option<Vec<Place>>,
     label: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
 }
 
 impl GroupBy {
     pub(super) fn key(&self, group: &Group) -> Key {
         let mut key = Key::default();
         match self {
-            Self::All => {
+            Self::All | Self::Unlabelled => {
                 key.created_at.clone_from(&group.created_at);
                 key.start = Some(group.start.clone());
                 key.waits = Some(group.waits().into());
                 key.stack.clone_from(&group.stack);
+                if *self == Self::All {
+                    key.labels.clone_from(&group.labels);
+                }
             }
             Self::Site => match &group.created_at {
                 Some(place) => key.created_at = Some(place.clone()),

@@ -127,6 +127,7 @@ pub(in crate::report) fn everything() -> Snapshot {
         oldest_seconds: None,
         labels: None,
         locked_to_thread: 1,
+        locked_threads: vec![4715],
         waits_on: vec![WaitsOn {
             count: 1,
             what: Waited::Timer {

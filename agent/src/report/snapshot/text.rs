@@ -107,7 +107,10 @@ impl Group {
         }
         match self.locked_to_thread {
             0 => {}
-            1 if alone => ages.push("locked to its thread".into()),
+            1 if alone => ages.push(match self.locked_threads[..] {
+                [thread] => format!("locked to thread {thread}"),
+                _ => "locked to its thread".into(),
+            }),
             1 => ages.push("1 locked to its thread".into()),
             locked => ages.push(format!("{locked} locked to their threads")),
         }
@@ -221,6 +224,11 @@ impl Group {
                 &format!("  {verb}{}", waited(&thing.what)),
                 width,
             )];
+        }
+        if self.count == 1 && !things.is_empty() {
+            // A select: on all of them at once.
+            let things: Vec<String> = things.iter().map(|thing| waited(&thing.what)).collect();
+            return vec![words::listed("  waits on ", &things, width)];
         }
         let digits = things.iter().map(|thing| thing.count).max();
         let digits = digits.unwrap_or(0).to_string().len();

@@ -62,6 +62,7 @@ pub enum Wait {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Channels,
+    Select,
     NilChannel,
     Semaphore,
     Condition,
@@ -75,7 +76,8 @@ impl Kind {
     fn of(reason: &str) -> Self {
         // Inside of a `testing/synctest` bubble.
         match reason.strip_suffix(" (durable)").unwrap_or(reason) {
-            "chan receive" | "chan send" | "select" => Self::Channels,
+            "chan receive" | "chan send" => Self::Channels,
+            "select" => Self::Select,
             "chan receive (nil chan)" | "chan send (nil chan)" => Self::NilChannel,
             // The last four are from Go 1.20 and 1.25 on; before, all are the first.
             "semacquire"
@@ -187,7 +189,10 @@ impl Waits {
         waiters: &[Waiter],
         found: &mut impl FnMut(usize, Wait),
     ) {
-        for waiter in waiters.iter().filter(|w| w.kind == Kind::NilChannel) {
+        // A select that waits and is on no list has nil channels only.
+        let on_nil =
+            |w: &&Waiter| w.kind == Kind::NilChannel || (w.kind == Kind::Select && w.sudog == 0);
+        for waiter in waiters.iter().filter(on_nil) {
             found(waiter.subject, Wait::NilChannel);
         }
         sudogs::resolve(memory, &self.layout, waiters, found);

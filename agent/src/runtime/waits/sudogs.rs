@@ -58,7 +58,7 @@ pub(super) fn resolve(
             let channel = RuntimeAddress(word(bytes, layout.sudog.c));
             let element = RuntimeAddress(word(bytes, layout.sudog.elem));
             match waiter.kind {
-                Kind::Channels if channel.0 != 0 => {
+                Kind::Channels | Kind::Select if channel.0 != 0 => {
                     channels.push((link.waiter, channel));
                     let sudog = RuntimeAddress(word(bytes, layout.sudog.waitlink));
                     if sudog.0 != 0 && sudog != link.sudog {

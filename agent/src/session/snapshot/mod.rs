@@ -12,7 +12,7 @@ use super::{Inspected, Landmarks, LandmarksError, Names, Program};
 use crate::{
     memory::{MemoryError, MemoryReader},
     report::{Filter, ProcessInfo, Snapshot, timestamp},
-    runtime::{AgeScale, Census, Scope},
+    runtime::{AgeScale, Census, Scope, Unwinder},
     target::Descriptors,
 };
 use grouping::Grouping;
@@ -102,8 +102,9 @@ pub fn snapshot(
     let program = subject.program;
     let landmarks = Landmarks::find(program, memory)?;
     let mut waits = landmarks.waits(program, memory)?;
+    let mut unwinder = Unwinder::new(program.binary.clone(), program.bias);
     let scope = Scope {
-        stacks: true,
+        stacks: Some(&mut unwinder),
         waits: waits.as_mut(),
     };
     let mut last_ns = 0;

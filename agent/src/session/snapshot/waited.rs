@@ -138,26 +138,23 @@ enum Owner {
 }
 
 impl Owner {
-    /// From the outermost of the library's own calls that lead to the park.
+    /// From the library's own calls that lead to the park.
     fn of(stack: &[Place]) -> Option<Self> {
-        let own = |place: &&Place| {
-            let name = &place.function;
-            name.starts_with("sync.") || name.starts_with("internal/sync.")
-        };
-        let calls: Vec<&str> = stack
-            .iter()
-            .take_while(own)
-            .map(|place| place.function.as_str())
-            .collect();
-        let in_mutex = calls.iter().any(|call| call.contains("(*Mutex)."));
-        match *calls.last()? {
-            call if call.contains("sync.(*Mutex).") => Some(Self::Mutex),
-            "sync.(*RWMutex).Lock" if in_mutex => Some(Self::WriterMutex),
-            "sync.(*RWMutex).Lock" => Some(Self::Writer),
-            "sync.(*RWMutex).RLock" => Some(Self::Reader),
-            "sync.(*WaitGroup).Wait" => Some(Self::WaitGroup),
-            _ => None,
+        let mut in_mutex = false;
+        for place in stack {
+            let call = place.function.as_str();
+            match call {
+                "sync.(*WaitGroup).Wait" => return Some(Self::WaitGroup),
+                "sync.(*RWMutex).RLock" => return Some(Self::Reader),
+                "sync.(*RWMutex).Lock" if in_mutex => return Some(Self::WriterMutex),
+                "sync.(*RWMutex).Lock" => return Some(Self::Writer),
+                _ if call.contains("sync.(*Mutex).") => in_mutex = true,
+                // What leads to the runtime, such as `sync.runtime_SemacquireMutex`.
+                _ if call.contains("sync.runtime_") => {}
+                _ => break,
+            }
         }
+        in_mutex.then_some(Self::Mutex)
     }
 
     /// The owner's own address, from that of its semaphore. Where the offset between them is not
@@ -238,6 +235,8 @@ mod tests {
             "main.f",
         ];
         assert_eq!(owner(&wait), Some(Owner::WaitGroup));
+        let once = ["sync.(*Mutex).Lock", "sync.(*Once).doSlow", "main.f"];
+        assert_eq!(owner(&once), Some(Owner::Mutex));
         assert_eq!(owner(&["internal/poll.runtime_Semacquire", "main.f"]), None);
         assert_eq!(owner(&[]), None);
     }

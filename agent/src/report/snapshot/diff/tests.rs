@@ -22,7 +22,7 @@ fn later(groups: Vec<Group>) -> Snapshot {
 }
 
 fn diff(before: Snapshot, after: Snapshot) -> Diff {
-    Diff::new(before, after, &Filter::default(), &GroupBy::All).unwrap()
+    Diff::new(before, after, &Filter::default(), &GroupBy::Unlabelled).unwrap()
 }
 
 fn counted(count: u64, mut group: Group) -> Group {
@@ -104,7 +104,13 @@ fn groups_are_compared_as_asked() {
         counted(5, receivers()),
         main(),
     ]);
-    let whole = Diff::new(split, after.clone(), &Filter::default(), &GroupBy::All).unwrap();
+    let whole = Diff::new(
+        split,
+        after.clone(),
+        &Filter::default(),
+        &GroupBy::Unlabelled,
+    )
+    .unwrap();
     assert_eq!(counts(&whole.shrank), [(10, 4, -6)]);
 }
 
@@ -116,7 +122,7 @@ fn filters_hold_for_both_and_age_for_the_last() {
     let mut fresh = counted(9, receivers());
     fresh.oldest_seconds = None;
     let after = || later(vec![counted(14, senders()), fresh.clone()]);
-    let by = |filter: Filter| Diff::new(before(), after(), &filter, &GroupBy::All).unwrap();
+    let by = |filter: Filter| Diff::new(before(), after(), &filter, &GroupBy::Unlabelled).unwrap();
     let wait = by(Filter {
         wait: Some("receive".into()),
         ..Filter::default()
@@ -137,14 +143,14 @@ fn the_older_one_comes_first() {
         later(vec![]),
         earlier(vec![]),
         &Filter::default(),
-        &GroupBy::All,
+        &GroupBy::Unlabelled,
     );
     assert!(matches!(error, Err(DiffError::WrongOrder { .. })));
     let odd = Snapshot {
         taken_at: "yesterday".into(),
         ..snapshot()
     };
-    let error = Diff::new(odd, snapshot(), &Filter::default(), &GroupBy::All);
+    let error = Diff::new(odd, snapshot(), &Filter::default(), &GroupBy::Unlabelled);
     assert!(matches!(error, Err(DiffError::NoTime { .. })));
     let same = diff(later(vec![]), later(vec![main()]));
     assert_eq!(same.grew[0].growth_per_minute, None);

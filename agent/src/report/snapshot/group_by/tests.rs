@@ -31,6 +31,7 @@ fn receivers() -> Group {
     group.goids = vec![17, 20];
     group.parent_goids = vec![5, 6];
     group.locked_to_thread = 2;
+    group.locked_threads = vec![4711, 4713];
     group
 }
 
@@ -53,6 +54,7 @@ fn by_site() {
     assert_eq!(both.count, 113);
     assert_eq!(both.stack_bytes, 2 * senders().stack_bytes);
     assert_eq!(both.locked_to_thread, 2);
+    assert_eq!(both.locked_threads, [4711, 4713]);
     assert_eq!(both.created_at, senders().created_at);
     assert_eq!(both.start, senders().start);
     assert_eq!(both.state, "waiting");
@@ -158,6 +160,31 @@ fn the_same_in_everything_but_what_is_no_key() {
     assert_eq!(group.goids, (1..=10).collect::<Vec<u64>>());
     assert_eq!(group.parent_goids, [0; 10]);
     assert!(group.unknown.is_empty());
+}
+
+#[test]
+fn labels_count_only_where_asked() {
+    let with = |tenant| Group {
+        labels: Some(labels(&[("endpoint", "/a"), ("tenant", tenant)])),
+        ..senders()
+    };
+    let grouped = |by| {
+        let mut snapshot = Snapshot {
+            groups: vec![with("1"), with("2"), with("1")],
+            ..snapshot()
+        };
+        snapshot.group_by(&by);
+        let group = |group: Group| (group.count, group.labels);
+        snapshot.groups.into_iter().map(group).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        grouped(GroupBy::All),
+        [(106, with("1").labels), (53, with("2").labels)]
+    );
+    assert_eq!(
+        grouped(GroupBy::Unlabelled),
+        [(159, Some(labels(&[("endpoint", "/a")])))]
+    );
 }
 
 #[test]

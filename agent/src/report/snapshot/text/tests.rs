@@ -2,7 +2,7 @@
 
 use crate::report::{
     GroupBy,
-    snapshot::samples::{everything, snapshot, written},
+    snapshot::samples::{channel, everything, snapshot, written},
 };
 
 #[test]
@@ -62,7 +62,7 @@ fn all_that_can_be_known() {
         …/storage-client/v2/internal/transport.(*connection).readFrameHeaderFromConnection
             …/internal/transport/connection_pool_of_a_very_long_name_linux.go:1099
 
-    goroutine 77: sleep, about 3.1 h old, locked to its thread
+    goroutine 77: sleep, about 3.1 h old, locked to thread 4715
       go main.search.func1 at /src/search.go:35 in main.search
       created by goroutine 18
       wakes in 3.0 s
@@ -117,7 +117,7 @@ fn a_narrow_terminal() {
         …/transport.(*connection).readFrameHeaderFromConnection
             …/connection_pool_of_a_very_long_name_linux.go:1099
 
-    goroutine 77: sleep, about 3.1 h old, locked to its thread
+    goroutine 77: sleep, about 3.1 h old, locked to thread 4715
       go main.search.func1 at /src/search.go:35 in main.search
       created by goroutine 18
       wakes in 3.0 s
@@ -162,6 +162,30 @@ fn merged_groups() {
       wait on 1 timer, wakes in 3.0 s
         (at different places)
     "#);
+}
+
+#[test]
+fn a_single_select() {
+    let mut snapshot = snapshot();
+    snapshot.groups.truncate(1);
+    let group = &mut snapshot.groups[0];
+    group.count = 1;
+    group.goids.truncate(1);
+    group.waits_on = (1..=4).map(|n| channel(1, &format!("{n:#x}"))).collect();
+    let text = written(|output| snapshot.text(output, 90));
+    insta::assert_snapshot!(text, @r"
+    1 of 54 goroutines in 1 group, 2026-11-20T21:28:31.000Z
+    pid 4711 /srv/app/server (go1.27.4, example.com/app)
+    2 not read, because its memory is not mapped
+
+    goroutine 18: chan send, for at least 2 min
+      go main.search.func1 at /src/search.go:35 in main.search
+      created by goroutine 1
+      waits on channel 0x1 (len 0, cap 3), channel 0x2 (len 0, cap 3),
+               channel 0x3 (len 0, cap 3), channel 0x4 (len 0, cap 3)
+        main.send          /src/search.go:9
+        main.search.func1  /src/search.go:36
+    ");
 }
 
 #[test]
