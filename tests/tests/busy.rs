@@ -86,9 +86,8 @@ impl Possible {
                 ensure!(goids.insert(*goid), "a number twice: {}", describe(group));
             }
         }
-        // Those that moved each time they were looked at are alive, but in no group. Nothing else
-        // can go wrong: memory that once held a goroutine stays mapped.
-        let moved: u64 = snapshot.defects.values().sum();
+        // Those that moved each time they were looked at are shown without a stack. Nothing else can
+        // go wrong: memory that once held a goroutine stays mapped.
         ensure!(
             snapshot
                 .defects
@@ -97,11 +96,7 @@ impl Possible {
             "{:?}",
             snapshot.defects
         );
-        ensure!(
-            number + moved == snapshot.goroutines,
-            "{} alive, {number} shown, {moved} moved",
-            snapshot.goroutines
-        );
+        ensure!(number == snapshot.goroutines, "not all alive are shown");
         Ok(())
     }
 
@@ -151,6 +146,15 @@ impl Possible {
             // The runtime's own frames are not shown; its own goroutines may have none but those.
             if !group.system {
                 let outermost = &stack.last().context("no frame")?.function;
+                // One that has not begun is still in the compiler's wrapper of `go f(x)`, which is
+                // named after the function that has the statement.
+                let creator = group.created_at.as_ref().map(|place| &place.function);
+                if state == "runnable"
+                    && stack.len() == 1
+                    && creator.is_some_and(|f| outermost.starts_with(f.as_str()))
+                {
+                    return Ok(());
+                }
                 let possible = self.starts.contains(outermost) || outermost == "main.main";
                 ensure!(possible, "the outermost frame starts nothing");
                 ensure!(
@@ -187,13 +191,13 @@ fn no_impossible_goroutine_in_a_thousand_passes() {
         let memory = LiveMemory::new(inspected.process.pid());
         let (mut most, mut moved, mut all, mut bad) = (0, 0, 0, 0);
         let started = Instant::now();
-        // Each for itself, so that every number is seen.
-        let options = SnapshotOptions {
-            full: true,
-            ..SnapshotOptions::default()
-        };
         let is_newest = Some(toolchain) == toolchains.last();
-        for _ in 0..if is_newest { PASSES } else { PASSES_OF_OTHERS } {
+        for pass in 0..if is_newest { PASSES } else { PASSES_OF_OTHERS } {
+            // Each for itself now and then, so that every number is seen; that takes its time.
+            let options = SnapshotOptions {
+                full: pass % 20 == 0,
+                ..SnapshotOptions::default()
+            };
             let snapshot = snapshot(Subject::from(&inspected), &memory, &options).unwrap();
             if let Err(error) = possible.check(&snapshot) {
                 bad += 1;
