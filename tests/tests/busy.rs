@@ -145,6 +145,10 @@ impl Possible {
             ensure!(stack.iter().all(is_known), "an unknown frame");
             // The runtime's own frames are not shown; its own goroutines may have none but those.
             if !group.system {
+                // Stopped on its way out, in `runtime.goexit1`, it has left all of its own functions.
+                if state == "runnable" && stack.is_empty() {
+                    return Ok(());
+                }
                 let outermost = &stack.last().context("no frame")?.function;
                 // One that has not begun is still in the compiler's wrapper of `go f(x)`, which is
                 // named after the function that has the statement.

@@ -34,6 +34,8 @@ pub(super) enum Outcome {
     Read(Goroutine),
     /// It moved, but is the same: all but its stack and its waits is right.
     Moved(Goroutine),
+    /// It rested, but its stack cannot be read.
+    WithoutStack(Goroutine, MemoryError),
     /// The `g` was given to another goroutine.
     Replaced,
     /// It cannot be read, or is no goroutine.
@@ -63,7 +65,7 @@ pub fn read_goroutine(
         &[address],
         &mut |_, outcome| match outcome {
             Outcome::Read(goroutine) => result = Ok(Some(goroutine)),
-            Outcome::Failed(error) => result = Err(error),
+            Outcome::Failed(error) | Outcome::WithoutStack(_, error) => result = Err(error),
             Outcome::Free | Outcome::Moved(_) | Outcome::Replaced => {}
         },
     )?;
@@ -77,7 +79,7 @@ struct Subject {
     goroutine: Goroutine,
     registers: Option<Registers>,
     stack_high: u64,
-    /// The stack or a part of the `g` could not be read.
+    /// Its stack could not be read.
     failure: Option<MemoryError>,
 }
 
@@ -214,7 +216,7 @@ fn check<'a>(
                 let (before, after) = (head(subject.index), RawG::new(bytes));
                 if after.rests(before, layout) {
                     match subject.failure {
-                        Some(error) => Outcome::Failed(error),
+                        Some(error) => Outcome::WithoutStack(goroutine, error),
                         None => Outcome::Read(goroutine),
                     }
                 } else if after.is_same(before, layout) {

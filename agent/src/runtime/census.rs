@@ -20,7 +20,7 @@ pub type Defects = BTreeMap<&'static str, u64>;
 const BATCH: usize = 1024;
 /// How often goroutines that move while they are read are tried. Each time they are fewer, and so
 /// looked at for a shorter time.
-const ATTEMPTS: usize = 6;
+const ATTEMPTS: usize = 12;
 
 /// What a pass over all goroutines found, besides the goroutines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub struct Census {
 
 impl Census {
     /// Reads all goroutines and passes the living ones to `visit`, in any order. Those that run have
-    /// no stack; those that moved each time they were read have none either, and are counted as a
-    /// defect.
+    /// no stack; those whose stack cannot be read, or that moved each time they were read, have none
+    /// either, and are counted as a defect.
     ///
     /// # Errors
     /// The list cannot be read. A single goroutine that cannot be read is a defect.
@@ -81,6 +81,11 @@ impl Census {
                     Outcome::Moved(goroutine) => {
                         self.alive += 1;
                         self.defect("moved each time it was read");
+                        visit(goroutine);
+                    }
+                    Outcome::WithoutStack(goroutine, error) => {
+                        self.alive += 1;
+                        self.failed(&error);
                         visit(goroutine);
                     }
                     Outcome::Replaced => {

@@ -142,8 +142,20 @@ impl<'a> RawG<'a> {
     }
 
     /// Where it will go on, unless it runs.
+    ///
+    /// A goroutine is taken from its thread (`dropg`) after its state has changed, and given to
+    /// one before: with a thread it is on its way, or its thread works for it on the system stack.
     pub(super) fn saved_registers(self, layout: &GoroutineLayout) -> Option<Registers> {
+        let has_thread = self.word(layout.m) != 0;
         match self.state(layout) {
+            GoroutineState::Waiting
+            | GoroutineState::Leaked
+            | GoroutineState::Preempted
+            | GoroutineState::Runnable
+                if has_thread =>
+            {
+                None
+            }
             GoroutineState::Waiting | GoroutineState::Leaked => Some(Registers {
                 pc: self.word(layout.sched_pc),
                 sp: self.word(layout.sched_sp),
@@ -178,11 +190,14 @@ impl<'a> RawG<'a> {
             return false;
         }
         // Nothing of one that runs is read but what `is_same` has compared.
-        self.saved_registers(layout).is_none()
+        self.saved_registers(layout).is_none() && earlier.saved_registers(layout).is_none()
             || [
+                layout.m,
                 layout.sched_sp,
                 layout.sched_pc,
+                layout.sched_bp,
                 layout.syscall_sp,
+                layout.syscall_pc,
                 layout.stack_hi,
                 layout.waiting,
             ]

@@ -18,6 +18,9 @@ pub enum LandmarksError {
     /// The list of goroutines was not found.
     #[error(transparent)]
     NotFound(#[from] NotFound),
+    /// The process cannot be read.
+    #[error("its memory cannot be read: {0}")]
+    Memory(#[source] MemoryError),
     /// The layouts do not fit the process.
     #[error(transparent)]
     SelfCheck(#[from] SelfCheckError),
@@ -57,7 +60,12 @@ impl Landmarks {
             ..
         } = program;
         let minor = binary.build_info().go_version.minor;
-        let all = AllGoroutines::find(binary, memory, *bias, layout)?;
+        let all = AllGoroutines::find(binary, memory, *bias, layout).or_else(|not_found| {
+            // What cannot be read at all, because the process has ended say, has nothing to find.
+            let code = bias.to_runtime(binary.module_data().text);
+            memory.read_u64(code).map_err(LandmarksError::Memory)?;
+            Err(LandmarksError::NotFound(not_found))
+        })?;
         self_check(memory, layouts, layout, all)?;
         let waits = WaitLayout::new(layouts)?;
         let semaphores = (minor < 26)

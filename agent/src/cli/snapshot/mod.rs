@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use serde::Serialize;
 
 use super::{
@@ -21,6 +21,7 @@ use crate::{
     memory::LiveMemory,
     report::{Filter, Snapshot},
     session::{CoreProgram, Inspected, SnapshotOptions, Subject, snapshot},
+    target::Vitality,
 };
 
 type Output = BufWriter<StdoutLock<'static>>;
@@ -61,8 +62,17 @@ pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
 
 /// Of a living process.
 fn of_process(inspected: &Inspected, options: &SnapshotOptions) -> anyhow::Result<Snapshot> {
-    let memory = LiveMemory::new(inspected.process.pid());
-    Ok(snapshot(Subject::from(inspected), &memory, options)?)
+    let pid = inspected.process.pid();
+    let taken = snapshot(Subject::from(inspected), &LiveMemory::new(pid), options);
+    // What was read while it ended, or became another program, is worth nothing; and whatever went
+    // wrong then, this is why.
+    match inspected.lifetime.vitality() {
+        Vitality::Alive => Ok(taken?),
+        Vitality::Ended => bail!("process {pid} ended while its goroutines were read"),
+        Vitality::Replaced => bail!(
+            "process {pid} became another program (execve) while its goroutines were read; try again"
+        ),
+    }
 }
 
 fn of_core(arguments: &SnapshotArguments, core: &Path, exe: &Path) -> anyhow::Result<Snapshot> {

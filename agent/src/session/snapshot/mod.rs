@@ -12,7 +12,7 @@ use super::{Inspected, Landmarks, LandmarksError, Names, Program};
 use crate::{
     memory::{MemoryError, MemoryReader},
     report::{Filter, ProcessInfo, Snapshot, timestamp},
-    runtime::{AgeScale, Census, Scope, Unwinder},
+    runtime::{AgeScale, Census, Defects, Scope, Unwinder},
     target::Descriptors,
 };
 use grouping::Grouping;
@@ -27,6 +27,21 @@ pub enum SnapshotError {
     /// The list of goroutines could not be read.
     #[error("the list of goroutines cannot be read: {0}")]
     Unreadable(#[from] MemoryError),
+    /// There is no goroutine, not even the main one.
+    #[error("no goroutine {}", because(.defects))]
+    Empty {
+        /// What could not be read, and why.
+        defects: Defects,
+    },
+}
+
+fn because(defects: &Defects) -> String {
+    if defects.is_empty() {
+        return "is alive: the program is only just starting, or became another one; try again"
+            .into();
+    }
+    let reasons: Vec<&str> = defects.keys().copied().collect();
+    format!("could be read: {}", reasons.join(", "))
 }
 
 /// Whose goroutines: what the memory does not say.
@@ -93,7 +108,7 @@ const MAX_UPTIME_NS: u64 = 50 * 365 * 86_400 * 1_000_000_000;
 /// as it was at some moment of the pass.
 ///
 /// # Errors
-/// The list of goroutines is not found or not readable.
+/// The list of goroutines is not found, not readable or empty.
 pub fn snapshot(
     subject: Subject<'_>,
     memory: &impl MemoryReader,
@@ -117,6 +132,10 @@ pub fn snapshot(
         }
         grouping.add(goroutine);
     })?;
+    if census.alive == 0 {
+        let defects = census.defects;
+        return Err(SnapshotError::Empty { defects });
+    }
     ages.settle();
     let now_ns = subject.now_ns.unwrap_or(last_ns);
     let created = landmarks
