@@ -49,6 +49,7 @@ impl Names {
     pub fn stack(&mut self, pcs: &[RuntimeAddress]) -> Vec<Place> {
         let bias = self.bias;
         let table = self.symbolizer.binary().pclntab();
+        let minor = self.symbolizer.binary().build_info().go_version.minor;
         let mut interrupted = false;
         let pcs: Vec<_> = pcs
             .iter()
@@ -62,7 +63,8 @@ impl Names {
                 } else {
                     PcKind::ReturnAddress
                 };
-                interrupted = function.is_some_and(|f| is_injected(f.name().unwrap_or_default()));
+                interrupted =
+                    function.is_some_and(|f| is_injected(f.name().unwrap_or_default(), minor));
                 (pc, kind)
             })
             .collect();
@@ -141,12 +143,14 @@ fn nowhere(function: String) -> Place {
 }
 
 /// Whether the runtime lets a function seem to be called by an instruction that it interrupted
-/// (`injectedCall` in `src/runtime/traceback.go`): then the pc behind is that instruction's.
-fn is_injected(function: &str) -> bool {
-    matches!(
-        function,
-        "runtime.sigpanic" | "runtime.asyncPreempt" | "runtime.debugCallV1" | "runtime.debugCallV2"
-    )
+/// (`injectedCall` in `src/runtime/traceback.go`): then the pc behind is that instruction's. Before
+/// Go 1.`minor` = 21 only faults counted so.
+fn is_injected(function: &str, minor: u16) -> bool {
+    match function {
+        "runtime.sigpanic" => true,
+        "runtime.asyncPreempt" | "runtime.debugCallV2" => minor >= 21,
+        _ => false,
+    }
 }
 
 /// Go's rule (`showfuncinfo` and `isExportedRuntime` in `src/runtime/traceback.go`): of the
