@@ -92,7 +92,7 @@ impl Possible {
             snapshot
                 .defects
                 .keys()
-                .all(|reason| reason.contains("moved")),
+                .all(|reason| reason.contains("each time it was read")),
             "{:?}",
             snapshot.defects
         );
@@ -145,15 +145,16 @@ impl Possible {
             ensure!(stack.iter().all(is_known), "an unknown frame");
             // The runtime's own frames are not shown; its own goroutines may have none but those.
             if !group.system {
-                // Stopped on its way out, in `runtime.goexit1`, it has left all of its own functions.
-                if state == "runnable" && stack.is_empty() {
+                let interrupted = ["runnable", "preempted"].contains(&state);
+                let Some(outermost) = stack.last().map(|place| &place.function) else {
+                    // Its function has returned: in `runtime.goexit1` it can be interrupted still.
+                    ensure!(interrupted, "no frame");
                     return Ok(());
-                }
-                let outermost = &stack.last().context("no frame")?.function;
-                // One that has not begun is still in the compiler's wrapper of `go f(x)`, which is
+                };
+                // One that has just begun may be in the compiler's wrapper of `go f(x)`, which is
                 // named after the function that has the statement.
                 let creator = group.created_at.as_ref().map(|place| &place.function);
-                if state == "runnable"
+                if interrupted
                     && stack.len() == 1
                     && creator.is_some_and(|f| outermost.starts_with(f.as_str()))
                 {

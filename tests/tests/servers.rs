@@ -55,7 +55,7 @@ fn check(snapshot: &Snapshot) -> Result<u64> {
         snapshot
             .defects
             .keys()
-            .all(|reason| reason.contains("moved")),
+            .all(|reason| reason.contains("each time it was read")),
         "{:?}",
         snapshot.defects
     );

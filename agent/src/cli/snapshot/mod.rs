@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use serde::Serialize;
 
 use super::{
@@ -67,7 +67,7 @@ fn of_process(inspected: &Inspected, options: &SnapshotOptions) -> anyhow::Resul
     // What was read while it ended, or became another program, is worth nothing; and whatever went
     // wrong then, this is why.
     match inspected.lifetime.vitality() {
-        Vitality::Alive => Ok(taken?),
+        Vitality::Alive => taken.with_context(|| format!("process {pid}")),
         Vitality::Ended => bail!("process {pid} ended while its goroutines were read"),
         Vitality::Replaced => bail!(
             "process {pid} became another program (execve) while its goroutines were read; try again"
