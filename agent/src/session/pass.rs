@@ -62,15 +62,18 @@ impl Passes {
         at: Duration,
     ) -> Result<Pass, MemoryError> {
         let created = self.created(memory);
-        // Without the scheduler's counter the largest number that was seen stands for it.
-        let known = created.unwrap_or(self.last_goid).max(self.goids.last());
         let is_first = self.goids.last() == 0;
+        // Whoever is there at the first pass is older than the agent, whatever his number.
+        let first = if is_first {
+            u64::MAX
+        } else {
+            self.goids.first()
+        };
         let thresholds = SCALES.map(|scale| match at.checked_sub(scale) {
-            Some(moment) => self.goids.at(moment),
-            None => self.goids.first(),
+            Some(moment) if !is_first => self.goids.at(moment),
+            _ => first,
         });
         let before = self.goids.last();
-        let first = if is_first { known } else { self.goids.first() };
         let mut sites = CensusObservation::default();
         let mut last_goid = self.last_goid;
         let layout = &program.layout;
@@ -91,17 +94,13 @@ impl Passes {
                 site.older += u64::from(goid <= first);
                 site.newcomers += u64::from(!is_first && goid > before);
                 for (survivors, threshold) in site.survivors.iter_mut().zip(thresholds) {
-                    *survivors += u64::from(if is_first {
-                        goid <= first
-                    } else {
-                        goid <= threshold
-                    });
+                    *survivors += u64::from(goid <= threshold);
                 }
             },
         )?;
         self.last_goid = last_goid;
-        self.goids
-            .push(at, if created.is_some() { known } else { last_goid });
+        // Processors hold numbers ready: some that were seen are larger than the count of creations.
+        self.goids.push(at, last_goid.max(created.unwrap_or(0)));
         sites.unseen = census.unseen();
         Ok(Pass {
             alive: census.alive,

@@ -270,12 +270,14 @@ mod tests {
                 tracker.disagreement(),
             )
         };
-        // Thirty were there before.
-        assert_eq!(observe(0, 0, 30), (0, 30, Accuracy::Exact, 0));
-        assert_eq!(observe(1, 5, 35), (5, 35, Accuracy::Exact, 0));
+        // Thirty were there before; who is on the way at that moment is not known yet.
+        assert_eq!(observe(0, 0, 30), (0, 0, Accuracy::Exact, 0));
+        assert_eq!(observe(1, 0, 30), (0, 30, Accuracy::Exact, 0));
+        assert_eq!(observe(2, 5, 35), (5, 35, Accuracy::Exact, 0));
         // Three that the probes did not see.
-        assert_eq!(observe(2, 6, 39), (9, 39, Accuracy::Repaired, 3));
-        assert_eq!(observe(3, 6, 39), (9, 39, Accuracy::Repaired, 0));
+        assert_eq!(observe(3, 6, 39), (6, 36, Accuracy::Exact, 0));
+        assert_eq!(observe(4, 6, 39), (9, 39, Accuracy::Repaired, 3));
+        assert_eq!(observe(5, 6, 39), (9, 39, Accuracy::Repaired, 0));
         assert_eq!(tracker.repaired(), 3);
     }
 
