@@ -6,7 +6,7 @@ const BASE: u64 = 0x40_0000;
 /// Where its functions are; there is no code.
 const TEXT: u64 = 0x100_0000;
 /// Bytes of each function.
-const LENGTH: u64 = 0x100;
+const LENGTH: u32 = 0x100;
 
 const BUILD_INFO: usize = 128;
 const MODULE_DATA: usize = 256;
@@ -32,7 +32,7 @@ pub(crate) const FUNCTIONS: [Function; 7] = [
 /// There is no such function.
 pub(crate) fn pc(name: &str) -> u64 {
     let known = FUNCTIONS.iter().position(|(known, ..)| *known == name);
-    TEXT + LENGTH * known.expect("a function of the program") as u64 + 0x10
+    TEXT + u64::from(LENGTH * half(known.expect("a function of the program"))) + 0x10
 }
 
 /// The file.
@@ -61,17 +61,13 @@ fn module_data(table: &[u8]) -> Vec<u8> {
         (BASE + PCLNTAB as u64) + u64::from_le_bytes(*bytes)
     };
     let count = FUNCTIONS.len() as u64;
+    let end = TEXT + count * u64::from(LENGTH);
     let mut module = [0; 47];
     module[0] = BASE + PCLNTAB as u64;
     module[1] = in_table(4);
     module[16] = in_table(8);
     module[17] = count + 1;
-    for (word, address) in [
-        (20, TEXT),
-        (21, TEXT + count * LENGTH),
-        (22, TEXT),
-        (23, TEXT + count * LENGTH),
-    ] {
+    for (word, address) in [(20, TEXT), (21, end), (22, TEXT), (23, end)] {
         module[word] = address;
     }
     module[42] = 1; // one section of text
@@ -96,8 +92,8 @@ fn pclntab() -> Vec<u8> {
         names.extend(name.bytes().chain([0]));
         // From −1 to the size, for the whole function.
         pcs.extend(varint((frame + 1) * 2));
-        pcs.extend(varint(half(LENGTH as usize)).chain([0]));
-        entry += half(LENGTH as usize);
+        pcs.extend(varint(LENGTH).chain([0]));
+        entry += LENGTH;
     }
     index.extend(halves(&[entry]));
     names.resize(names.len().next_multiple_of(8), 0);
