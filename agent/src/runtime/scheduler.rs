@@ -260,7 +260,7 @@ mod tests {
     fn numbers_that_cannot_be() {
         let runtime = Runtime::new(25);
         // Caches are read while they change, or hold anything.
-        let absurd = scheduler(&runtime, 50, &[(0, u64::MAX), (0, u64::MAX), (9, 8)]);
+        let absurd = scheduler(&runtime, 50, &[(0, 1 << 63), (0, 1 << 63), (9, 8)]);
         assert_eq!(absurd.created(&runtime).expect("readable"), 0);
         let beyond = scheduler(&runtime, u64::MAX, &[(0, 0)]);
         assert!(matches!(

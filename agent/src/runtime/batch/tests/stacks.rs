@@ -35,7 +35,10 @@ fn frame_pointers_through_a_preemption_are_not_believed() {
     );
     let runtime = Runtime::new(25);
     let g = runtime.goroutine(WAITING);
-    let sp = runtime.stack(g, &[0, preempted, 0, 0, preempted, 0, 0, 0, leaf, exit]);
+    let sp = runtime.stack(
+        g,
+        &[0, preempted, 0, 0, preempted, 0, 0, 0, leaf, exit, 0, exit],
+    );
     // By frame pointers it would end behind the first.
     assert_eq!(
         stack_of(&runtime, g),

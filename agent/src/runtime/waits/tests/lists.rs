@@ -103,10 +103,12 @@ fn cond(runtime: &Runtime, sudogs: &[u64]) -> (u64, u64) {
 fn before_that_a_condition_is_found_through_the_stack() {
     let runtime = Runtime::new(25);
     let [first, second, alone] = [0; 3].map(|_| runtime.parked("sync.Cond.Wait"));
+    let idle = runtime.parked("GC worker (idle)");
     let sudogs = [first, second].map(|g| runtime.sudog(g, 0));
     let (both, list) = cond(&runtime, &sudogs);
     let (empty, _) = cond(&runtime, &[]);
-    runtime.stack(first, &[3, empty, both, 0]);
+    let (foreign, _) = cond(&runtime, &[runtime.sudog(idle, 0)]);
+    runtime.stack(first, &[3, empty, foreign, both, 0]);
     // The second's stack says nothing: the list of the first does.
     assert_eq!(waits_of(&runtime, second), [condition(list)]);
     assert_eq!(waits_of(&runtime, first), [condition(list)]);
