@@ -1,32 +1,33 @@
 //! The list of goroutines, in memory that holds anything.
 #![no_main]
 
-use std::sync::LazyLock;
-
 use gostray::{
-    binary::{Architecture, RuntimeAddress},
+    binary::RuntimeAddress,
     memory::BytesMemory,
-    runtime::{
-        AllGoroutines, Census,
-        layout::{GoroutineLayout, Layouts},
-    },
+    runtime::{AllGoroutines, Census, Scope},
 };
+use gostray_fuzz::{release, unwinder};
 use libfuzzer_sys::fuzz_target;
 
-static LAYOUT: LazyLock<GoroutineLayout> = LazyLock::new(|| {
-    let layouts = Layouts::for_binary(&[], 24, Architecture::X86_64).expect("a known release");
-    GoroutineLayout::new(&layouts).expect("a complete layout")
-});
-
 fuzz_target!(|bytes: &[u8]| {
+    let [choice, bytes @ ..] = bytes else {
+        return;
+    };
+    let layout = &release(*choice).goroutine;
     let memory = BytesMemory {
         base: 0,
         bytes: bytes.to_vec(),
     };
     let all = AllGoroutines::at(RuntimeAddress(0));
+    let mut unwinder = unwinder();
+    let scope = Scope {
+        stacks: Some(&mut unwinder),
+        waits: None,
+    };
     let mut visited = 0;
-    if let Ok(census) = Census::take(&memory, &LAYOUT, all, |_| visited += 1) {
-        assert!(visited <= census.alive);
+    if let Ok(census) = Census::take(&memory, layout, all, scope, |_| visited += 1) {
+        // Nothing moves.
+        assert_eq!(visited, census.alive);
     }
-    let _ = Census::count(&memory, &LAYOUT, all);
+    let _ = Census::count(&memory, layout, all);
 });

@@ -48,7 +48,7 @@ pub(super) fn pieces(extents: &[Extent], order: &[usize]) -> Vec<Piece> {
 }
 
 /// The bytes of `extent` within those of `piece`.
-pub(super) fn within<'a>(extent: Extent, piece: Extent, bytes: &'a [u8]) -> Option<&'a [u8]> {
+pub(super) fn within(extent: Extent, piece: Extent, bytes: &[u8]) -> Option<&[u8]> {
     let RuntimeAddress(begin) = piece.address;
     let offset = usize::try_from(extent.address.0.checked_sub(begin)?).ok()?;
     bytes.get(offset..)?.get(..extent.length)

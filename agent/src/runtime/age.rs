@@ -62,8 +62,9 @@ impl AgeScale {
         let after = self.anchors.partition_point(|(anchor, _)| *anchor < goid);
         let (to_goid, to_ns) = *self.anchors.get(after)?;
         let (from_goid, from_ns) = *self.anchors.get(after.checked_sub(1)?)?;
-        let share = (goid - from_goid) as f64 / (to_goid - from_goid) as f64;
-        let between = from_ns + (share * (to_ns - from_ns) as f64) as u64;
+        let share = u128::from(goid - from_goid) * u128::from(to_ns - from_ns);
+        let passed = share / u128::from(to_goid - from_goid);
+        let between = u64::try_from(passed).map_or(to_ns, |passed| from_ns + passed);
         let bound = self.bounds.partition_point(|(known, _)| *known < goid);
         let bound = self.bounds.get(bound).map_or(u64::MAX, |(_, at_ns)| *at_ns);
         Some(between.min(bound).max(from_ns))

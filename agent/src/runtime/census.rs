@@ -161,3 +161,6 @@ impl Census {
         *self.defects.entry(reason).or_default() += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;

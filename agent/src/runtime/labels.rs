@@ -89,6 +89,7 @@ impl LabelsLayout {
                 if old.0 != 0 {
                     table(memory, old, (count / 2).max(1), &mut labels)?;
                 }
+                bounded("a map of labels", map, labels.len() as u64, MAX_LABELS)?;
                 Ok(labels)
             }
         }
@@ -115,13 +116,11 @@ fn table(
     count: u64,
     labels: &mut Labels,
 ) -> Result<(), MemoryError> {
+    // Behind all buckets together there are not more than all labels need: a ring would end here.
+    let mut overflows = MAX_LABELS;
     for n in 0..count {
         let mut bucket = at(buckets, n * BUCKET_SIZE as u64)?;
-        // A chain longer than all labels need is none.
-        for _ in 0..MAX_LABELS {
-            if bucket.0 == 0 {
-                break;
-            }
+        while bucket.0 != 0 {
             let bytes: [u8; BUCKET_SIZE] = memory.read_array(bucket)?;
             let (hashes, rest) = bytes.split_at(BUCKET);
             let (keys, rest) = rest.split_at(BUCKET * STRING);
@@ -134,6 +133,14 @@ fn table(
             }
             let next: [u8; 8] = next.try_into().unwrap_or_default();
             bucket = RuntimeAddress(u64::from_le_bytes(next));
+            if bucket.0 != 0 {
+                overflows = overflows.checked_sub(1).ok_or(MemoryError::Implausible {
+                    what: "a map of labels",
+                    address: buckets,
+                    claimed: MAX_LABELS + 1,
+                    bound: MAX_LABELS,
+                })?;
+            }
         }
     }
     Ok(())
@@ -245,9 +252,12 @@ mod tests {
         let absurd_list = memory(&[(8, 0x100), (16, u64::MAX)], "");
         let absurd_map = memory(&[(8, 0x40), (0x48, 0xff00), (0x50, 0x100)], "");
         let nowhere = memory(&[(8, u64::MAX), (16, 1)], "");
+        // Its bucket overflows into itself.
+        let ring = memory(&[(8, 0x40), (0x50, 0x100), (0x208, 0x100)], "");
         for (layout, memory) in [
             (LabelsLayout::List, absurd_list),
             (MAP, absurd_map),
+            (MAP, ring),
             (LabelsLayout::List, nowhere),
         ] {
             assert!(layout.read(&memory, RuntimeAddress(8)).is_err());

@@ -5,6 +5,8 @@ mod age;
 mod all_goroutines;
 mod batch;
 mod census;
+#[cfg(test)]
+mod fake;
 mod globals;
 mod goroutine;
 mod labels;

@@ -55,6 +55,22 @@ impl Offsets {
 }
 
 impl Scheduler {
+    /// `runtime.sched` and the slice `runtime.allp` at these addresses.
+    ///
+    /// # Errors
+    /// The layout lacks a field.
+    pub fn at(
+        sched: RuntimeAddress,
+        processors: RuntimeAddress,
+        layouts: &Layouts,
+    ) -> Result<Self, LayoutError> {
+        Ok(Self {
+            sched,
+            processors,
+            offsets: Offsets::new(layouts)?,
+        })
+    }
+
     /// Finds `runtime.sched` and `runtime.allp` in a program that runs `binary`. `None` where
     /// nothing that its functions refer to looks like them.
     ///
@@ -66,11 +82,13 @@ impl Scheduler {
         bias: LoadBias,
         layouts: &Layouts,
     ) -> Result<Option<Self>, LayoutError> {
-        let offsets = Offsets::new(layouts)?;
+        let nowhere = RuntimeAddress(0);
+        let empty = Self::at(nowhere, nowhere, layouts)?;
+        let offsets = empty.offsets;
         let at = |sched, processors| Self {
             sched,
             processors,
-            offsets,
+            ..empty
         };
         let sched = Global {
             symbol: "runtime.sched",
@@ -82,7 +100,6 @@ impl Scheduler {
             users: ALLP,
             inside: 0,
         };
-        let nowhere = RuntimeAddress(0);
         let sched = sched.find(binary, |address| {
             let candidate = at(bias.to_runtime(address), nowhere);
             candidate.is_plausible(memory).unwrap_or(false)
@@ -105,7 +122,8 @@ impl Scheduler {
     /// Not readable, or not what a scheduler holds.
     pub fn created(&self, memory: &impl MemoryReader) -> Result<u64, MemoryError> {
         let processors = self.processors(memory)?;
-        let reserved: u64 = processors.iter().map(|p| p.reserved).sum();
+        let reserved = processors.iter().map(|p| p.reserved);
+        let reserved = reserved.fold(0, u64::saturating_add);
         Ok(self.goidgen(memory)?.saturating_sub(reserved))
     }
 
@@ -203,4 +221,68 @@ fn bounded(
         claimed,
         bound,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::fake::Runtime;
+
+    /// The counter, and what each processor has taken: from, to.
+    fn scheduler(runtime: &Runtime, goidgen: u64, caches: &[(u64, u64)]) -> Scheduler {
+        let sched = runtime.object("runtime.schedt");
+        runtime.field(sched, "runtime.schedt", "goidgen", goidgen);
+        let processors = (0..).zip(caches).map(|(id, (from, to))| {
+            let p = runtime.object("runtime.p");
+            runtime.field(p, "runtime.p", "id", id);
+            runtime.field(p, "runtime.p", "goidcache", *from);
+            runtime.field(p, "runtime.p", "goidcacheend", *to);
+            p
+        });
+        let processors: Vec<u64> = processors.collect();
+        let length = processors.len() as u64;
+        let all = runtime.words(&[runtime.words(&processors), length, length]);
+        let [sched, all] = [sched, all].map(RuntimeAddress);
+        Scheduler::at(sched, all, &runtime.layouts).expect("a layout")
+    }
+
+    #[test]
+    fn what_processors_have_not_given_out_is_not_created() {
+        for minor in 18..=27 {
+            let runtime = Runtime::new(minor);
+            let sched = scheduler(&runtime, 1000, &[(900, 907), (0, 0), (990, 1001)]);
+            let created = sched.created(&runtime).expect("readable");
+            assert_eq!(created, 1000 - 7 - 11, "1.{minor}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_cannot_be() {
+        let runtime = Runtime::new(25);
+        // Caches are read while they change, or hold anything.
+        let absurd = scheduler(&runtime, 50, &[(0, 1 << 63), (0, 1 << 63), (9, 8)]);
+        assert_eq!(absurd.created(&runtime).expect("readable"), 0);
+        let beyond = scheduler(&runtime, u64::MAX, &[(0, 0)]);
+        assert!(matches!(
+            beyond.created(&runtime),
+            Err(MemoryError::Implausible { .. })
+        ));
+        // A list whose processors are not numbered in order is another list.
+        let p = runtime.object("runtime.p");
+        runtime.field(p, "runtime.p", "id", 5);
+        let list = runtime.words(&[runtime.words(&[p]), 1, 1]);
+        let other = Scheduler {
+            processors: RuntimeAddress(list),
+            ..beyond
+        };
+        assert!(matches!(
+            other.created(&runtime),
+            Err(MemoryError::Implausible { claimed: 5, .. })
+        ));
+        runtime.set(list, 8, u64::MAX);
+        assert!(matches!(
+            other.created(&runtime),
+            Err(MemoryError::Implausible { .. })
+        ));
+    }
 }

@@ -22,7 +22,9 @@ impl Registers {
     /// stack.
     pub(super) fn stack_length(self, high: u64) -> Option<usize> {
         let length = high.checked_sub(self.sp)?.min(MAX_STACK_READ);
-        usize::try_from(length).ok().filter(|_| self.sp % 8 == 0)
+        usize::try_from(length)
+            .ok()
+            .filter(|_| self.sp.is_multiple_of(8))
     }
 }
 

@@ -100,6 +100,15 @@ impl WaitReasons {
     }
 }
 
+/// In the order of their numbers.
+impl FromIterator<String> for WaitReasons {
+    fn from_iter<T: IntoIterator<Item = String>>(names: T) -> Self {
+        Self {
+            names: names.into_iter().collect(),
+        }
+    }
+}
+
 fn read_string(memory: &impl MemoryReader, header: RuntimeAddress) -> Option<String> {
     let bytes: [u8; STRING] = memory.read_array(header).ok()?;
     let (words, _) = bytes.as_chunks::<8>();

@@ -83,7 +83,7 @@ impl Process {
     #[must_use]
     pub fn started(&self) -> Option<Duration> {
         let ticks = u32::try_from(procfs::ticks_per_second()).ok()?;
-        Some(Duration::from_secs(self.identity.start_time).checked_div(ticks)?)
+        Duration::from_secs(self.identity.start_time).checked_div(ticks)
     }
 
     /// A path that opens the very file the process runs, even when it was deleted or replaced,

@@ -3,7 +3,7 @@
 //! Nothing in the `g` leads to the `sync.Cond`, but `Wait` holds it in its frame, and its list
 //! of waiters holds the goroutine.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Kind, Wait, WaitLayout, Waiter, is_pointer, layout::Condition, word};
 use crate::{
@@ -11,14 +11,16 @@ use crate::{
     memory::{CachedPages, Extent, MemoryReader},
 };
 
-/// Waiters of one condition that are followed, so that a list that was changed into a ring ends.
-const MAX_WAITERS: usize = 1 << 20;
+/// Waiters followed in one pass, on all the lists there are and on what only looks like one.
+const MAX_WAITERS: usize = 1 << 22;
 
 /// What has been learnt of conditions in this pass.
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
     /// The `g`s on a condition's list, and the address of the list.
     lists: HashMap<u64, RuntimeAddress>,
+    /// Waiters followed so far.
+    followed: usize,
 }
 
 impl Conditions {
@@ -78,7 +80,9 @@ impl Conditions {
             }
         });
         for (list, head) in heads {
-            let members = members(memory, layout, RuntimeAddress(head));
+            let left = MAX_WAITERS.saturating_sub(self.followed);
+            let members = members(memory, layout, head, left);
+            self.followed += members.len();
             if members.contains(&waiter.g.0) {
                 self.lists.extend(members.into_iter().map(|g| (g, list)));
                 return;
@@ -87,23 +91,25 @@ impl Conditions {
     }
 }
 
-/// The `g`s on the list that begins with `head`.
-fn members(memory: &impl MemoryReader, layout: &WaitLayout, head: RuntimeAddress) -> Vec<u64> {
+/// The `g`s on the list that begins with `head`, at most `left` of them.
+fn members(memory: &impl MemoryReader, layout: &WaitLayout, head: u64, left: usize) -> Vec<u64> {
     let memory = CachedPages::new(memory);
     let mut bytes = vec![0; layout.sudog.size as usize];
     let mut gs = Vec::new();
+    // A list that is changed meanwhile may lead back.
+    let mut seen = HashSet::new();
     let mut sudog = head;
-    while gs.len() < MAX_WAITERS && is_pointer(sudog.0) && memory.read(sudog, &mut bytes).is_ok() {
+    while gs.len() < left
+        && is_pointer(sudog)
+        && seen.insert(sudog)
+        && memory.read(RuntimeAddress(sudog), &mut bytes).is_ok()
+    {
         let g = word(&bytes, layout.sudog.g);
         if !is_pointer(g) {
             break;
         }
         gs.push(g);
-        let next = RuntimeAddress(word(&bytes, layout.sudog.next));
-        if next == head || next == sudog {
-            break;
-        }
-        sudog = next;
+        sudog = word(&bytes, layout.sudog.next);
     }
     gs
 }

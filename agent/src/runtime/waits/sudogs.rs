@@ -61,7 +61,8 @@ pub(super) fn resolve(
                 Kind::Channels | Kind::Select if channel.0 != 0 => {
                     channels.push((link.waiter, channel));
                     let sudog = RuntimeAddress(word(bytes, layout.sudog.waitlink));
-                    if sudog.0 != 0 && sudog != link.sudog {
+                    // A list that is changed meanwhile may lead back.
+                    if sudog.0 != 0 && sudog != link.sudog && sudog.0 != waiter.sudog {
                         next.push(Link {
                             waiter: link.waiter,
                             sudog,
