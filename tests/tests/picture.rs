@@ -50,33 +50,39 @@ fn site<'a>(status: &'a Value, own: &counts::Site) -> Option<&'a Value> {
 #[ignore = "needs root and a kernel with uprobes"]
 fn leaks_older_than_the_agent_are_found() {
     need!(skip::is_root(), "needs root");
-    for toolchain in ends() {
-        for arguments in [
-            &["--interval", "1s"][..],
-            &["--interval", "1s", "--no-probes"],
-        ] {
-            let mut target = target(&toolchain);
-            target.ask(&format!("leak {}", 10 * LEAKED)).unwrap();
-            let own = counts::parse(&target.ask("counts").unwrap()).unwrap();
-            let agent = Agent::attach(target.pid(), arguments).unwrap();
-            agent.attached().unwrap();
-            // Once nothing has happened between two passes, the number is exact.
-            status_from_now(&agent, |status| {
-                own.iter().filter(|own| own.live > 0).all(|own| {
-                    site(status, own)
-                        .is_some_and(|seen| seen["live"] == 0 && seen["older"] == own.live)
-                })
-            });
-            let leak = agent
-                .wait_for("leak", |leak| leak["wait_reason"] == "chan send")
-                .unwrap();
-            assert_eq!(leak["verdict"], "suspect");
-            assert_eq!(leak["rule"], "standing");
-            assert!(leak["older"].as_u64().unwrap() >= 1000, "{leak}");
-            assert_ne!(leak["stack"], Value::Null, "{leak}");
-            agent.stop_cleanly().unwrap();
+    let with_probes = &["--interval", "1s"][..];
+    let without = &["--interval", "1s", "--no-probes"][..];
+    // Each watches for a while.
+    std::thread::scope(|scope| {
+        for toolchain in ends() {
+            for arguments in [with_probes, without] {
+                let toolchain = toolchain.clone();
+                scope.spawn(move || finds_older_leaks(&toolchain, arguments));
+            }
         }
-    }
+    });
+}
+
+fn finds_older_leaks(toolchain: &go::Toolchain, arguments: &[&str]) {
+    let mut target = target(toolchain);
+    target.ask(&format!("leak {}", 10 * LEAKED)).unwrap();
+    let own = counts::parse(&target.ask("counts").unwrap()).unwrap();
+    let agent = Agent::attach(target.pid(), arguments).unwrap();
+    agent.attached().unwrap();
+    // Once nothing has happened between two passes, the number is exact.
+    status_from_now(&agent, |status| {
+        own.iter().filter(|own| own.live > 0).all(|own| {
+            site(status, own).is_some_and(|seen| seen["live"] == 0 && seen["older"] == own.live)
+        })
+    });
+    let leak = agent
+        .wait_for("leak", |leak| leak["wait_reason"] == "chan send")
+        .unwrap();
+    assert_eq!(leak["verdict"], "suspect");
+    assert_eq!(leak["rule"], "standing");
+    assert!(leak["older"].as_u64().unwrap() >= 1000, "{leak}");
+    assert_ne!(leak["stack"], Value::Null, "{leak}");
+    agent.stop_cleanly().unwrap();
 }
 
 /// The kernel side has room for a few sites only: the census puts right what it does not count.

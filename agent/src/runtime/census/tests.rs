@@ -13,7 +13,7 @@ fn the_living_are_told_and_the_free_are_counted() {
     let expected = Census {
         alive: 2000,
         free: 500,
-        defects: Defects::new(),
+        ..Census::default()
     };
     assert_eq!(census, expected);
     assert_eq!(found.len(), 2000);
