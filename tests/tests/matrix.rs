@@ -83,6 +83,12 @@ fn check_coverage(status: &serde_json::Value) -> Result<()> {
         "coverage is {}",
         status["coverage"]
     );
+    // Nothing was lost, so the census has never found anything else than the probes.
+    ensure!(
+        status["disagreement"]["repaired"] == 0,
+        "probes and census disagree: {}",
+        status["disagreement"]
+    );
     for (name, dropped) in status["drops"].as_object().context("no drops")? {
         ensure!(
             dropped.as_u64() == Some(0),

@@ -74,6 +74,10 @@ pub struct AttachArguments {
     /// a terminal and json elsewhere.
     #[arg(long, value_enum)]
     pub format: Option<Format>,
+    /// Attach no probe: look at the program's memory only, again and again. Costs the program
+    /// nothing; goroutines that live and die between two looks are not seen.
+    #[arg(long, conflicts_with = "park")]
+    pub no_probes: bool,
     /// Count parks for each site too. Programs park far more often than they create goroutines:
     /// this costs the target more.
     #[arg(long)]

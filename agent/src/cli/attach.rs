@@ -147,6 +147,7 @@ impl Watch<'_> {
 
 fn options(arguments: &AttachArguments) -> Options {
     Options {
+        no_probes: arguments.no_probes,
         park: arguments.park,
         choice: match arguments.sites {
             Sites::SingleTrap => SiteChoice::SingleTrap,

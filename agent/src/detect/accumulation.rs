@@ -117,15 +117,8 @@ mod tests {
 
     #[test]
     fn the_smallest_scale_alone_finds_a_fast_leak() {
-        let mut site = Site {
-            pc: crate::binary::RuntimeAddress(0),
-            start: None,
-            counts: crate::track::Counts::from(&gostray_common::SiteStats::EMPTY),
-            lifetimes: crate::track::Lifetimes::new([0; gostray_common::LIFETIME_BUCKETS], 0),
-            oldest: None,
-            oldest_gs: Vec::new(),
-            series: crate::track::Series::default(),
-        };
+        let nothing = crate::track::Counts::from(&gostray_common::SiteStats::EMPTY);
+        let mut site = Site::new(0, nothing);
         for second in 0..16 {
             assert_eq!(Accumulation.judge(&site), Judgement::Recheck);
             let lost = 100 * second;

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Finding, Judgement};
+use super::{Finding, Judgement, Verdict};
 use crate::{binary::RuntimeAddress, track::Site};
 
 /// An open incident is reported again when this many times as many goroutines are lost.
@@ -26,6 +26,7 @@ pub enum Change {
 struct Incident {
     /// Living goroutines when it was last reported.
     reported: u64,
+    verdict: Verdict,
     /// Most living goroutines so far, and when that was.
     peak: (u64, Duration),
     watched: Duration,
@@ -53,7 +54,7 @@ impl Incidents {
 
     /// Takes in a judgement made at `at`.
     pub fn update(&mut self, site: &Site, judgement: Judgement, at: Duration) -> Option<Change> {
-        let live = site.counts.live;
+        let live = site.alive();
         let Some(incident) = self.open.get_mut(&site.pc) else {
             let Judgement::Leak(finding) = judgement else {
                 return None;
@@ -62,6 +63,7 @@ impl Incidents {
                 site.pc,
                 Incident {
                     reported: live,
+                    verdict: finding.verdict,
                     peak: (live, at),
                     watched: finding.watched,
                 },
@@ -78,16 +80,19 @@ impl Incidents {
                 "{live} goroutines are alive, of {} at the peak",
                 incident.peak.0
             )
-        } else if quiet > QUIET.max(incident.watched * 2) {
+        } else if incident.verdict > Verdict::Suspect && quiet > QUIET.max(incident.watched * 2) {
             format!("no growth for {:.0} s", quiet.as_secs_f64())
         } else {
             let Judgement::Leak(finding) = judgement else {
                 return None;
             };
-            if live < incident.reported.saturating_mul(AGAIN_AT) {
+            let is_surer = finding.verdict > incident.verdict;
+            if !is_surer && live < incident.reported.saturating_mul(AGAIN_AT) {
                 return None;
             }
             incident.reported = live;
+            incident.verdict = incident.verdict.max(finding.verdict);
+            incident.watched = incident.watched.max(finding.watched);
             return Some(Change::Leaks(finding));
         };
         self.open.remove(&site.pc);
@@ -97,27 +102,17 @@ impl Incidents {
 
 #[cfg(test)]
 mod tests {
-    use gostray_common::{LIFETIME_BUCKETS, SiteStats};
+    use gostray_common::SiteStats;
 
     use super::*;
-    use crate::{
-        detect::Verdict,
-        track::{Counts, Lifetimes, Series},
-    };
+    use crate::track::Counts;
 
     fn site(live: u64) -> Site {
-        Site {
-            pc: RuntimeAddress(0x1000),
-            start: None,
-            counts: Counts::from(&SiteStats {
-                created: live,
-                ..SiteStats::EMPTY
-            }),
-            lifetimes: Lifetimes::new([0; LIFETIME_BUCKETS], 0),
-            oldest: None,
-            oldest_gs: Vec::new(),
-            series: Series::default(),
-        }
+        let stats = SiteStats {
+            created: live,
+            ..SiteStats::EMPTY
+        };
+        Site::new(0x1000, Counts::from(&stats))
     }
 
     fn leak() -> Judgement {

@@ -2,6 +2,7 @@
 
 mod accumulation;
 mod incidents;
+mod standing;
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::track::Site;
 
 pub use accumulation::Accumulation;
 pub use incidents::{Change, Incidents};
+pub use standing::Standing;
 
 /// How sure a verdict is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +54,24 @@ pub trait Rule {
 
     /// Judges `site` after an observation.
     fn judge(&self, site: &Site) -> Judgement;
+}
+
+/// What the rules say together: the surest finding, and which rule made it.
+#[must_use]
+pub fn judge(rules: &[Box<dyn Rule>], site: &Site) -> (Judgement, Option<&'static str>) {
+    let mut result = (Judgement::Fine, None);
+    for rule in rules {
+        let judgement = rule.judge(site);
+        let better = match (&judgement, &result.0) {
+            (Judgement::Leak(new), Judgement::Leak(known)) => new.verdict > known.verdict,
+            (Judgement::Leak(_), _) | (Judgement::Recheck, Judgement::Fine) => true,
+            _ => false,
+        };
+        if better {
+            result = (judgement, Some(rule.name()));
+        }
+    }
+    result
 }
 
 impl Verdict {

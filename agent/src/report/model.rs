@@ -74,7 +74,7 @@ pub struct ProcessInfo {
 pub struct Attached {
     /// The target.
     pub process: ProcessInfo,
-    /// What is watched: `full` or `lifetimes`.
+    /// What is watched: `full`, `lifetimes`, or `census` without probes.
     pub mode: &'static str,
     /// How the probes are attached.
     pub mechanism: &'static str,
@@ -101,7 +101,7 @@ pub struct Overhead {
 /// `status`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
-    /// `full` or `lifetimes`.
+    /// `full`, `lifetimes` or `census`.
     pub mode: &'static str,
     /// Share of the creations since attaching whose goroutine is tracked.
     pub coverage: f64,
@@ -113,11 +113,22 @@ pub struct Status {
     pub sites: Vec<SiteCounts>,
     /// What the kernel side could not keep.
     pub drops: BTreeMap<&'static str, u64>,
+    /// How far probes and census are apart; null before both have looked, and without probes.
+    pub disagreement: Option<Disagreement>,
     /// How many probes are attached.
     pub probes: usize,
     /// Why a figure is null.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unknown: Unknown,
+}
+
+/// The probes' counts against what the census finds alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Disagreement {
+    /// Goroutines by which they disagreed when they were last compared.
+    pub goroutines: u64,
+    /// Goroutines by which the counts have been put right since attaching, of all sites.
+    pub repaired: u64,
 }
 
 /// A creation site's name.
@@ -144,7 +155,11 @@ pub struct SiteCounts {
     pub exited: u64,
     /// Goroutines that ended and were older than the agent.
     pub exited_older: u64,
-    /// `exact`, or `estimated` when goroutines were lost on the way.
+    /// Goroutines alive that are older than gostray, at least; null before the first census.
+    pub older: Option<u64>,
+    /// `exact`; `repaired` when events were lost and a census put the counts right; `estimated`
+    /// when they were lost; `sampled` without probes, where those that live and die between two
+    /// censuses are not seen.
     pub accuracy: &'static str,
     /// Of the ended ones; null before the first.
     pub lifetime_seconds: Option<Lifetime>,
@@ -194,6 +209,8 @@ pub struct Leak {
     pub site: SiteName,
     /// Goroutines created since attaching and alive.
     pub live: u64,
+    /// Goroutines of the site alive that are older than gostray, at least; null when not known.
+    pub older: Option<u64>,
     /// Goroutines created since attaching.
     pub created: u64,
     /// Of those created, the ended.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Attached, DetachReason, Detached, Event, EventKind, Leak, Lifetime, Overhead, Parks, Place,
-    ProcessInfo, Resolved, SiteCounts, SiteName, Status, Unknown,
+    Attached, DetachReason, Detached, Disagreement, Event, EventKind, Leak, Lifetime, Overhead,
+    Parks, Place, ProcessInfo, Resolved, SiteCounts, SiteName, Status, Unknown,
 };
 use crate::detect::Verdict;
 
@@ -63,6 +63,7 @@ pub(super) fn site_counts(created_at: Place, growing: bool) -> SiteCounts {
         created: 10_412,
         exited: 10_000,
         exited_older: 2,
+        older: Some(7),
         accuracy: "exact",
         lifetime_seconds: Some(Lifetime {
             p50: 0.001,
@@ -97,6 +98,10 @@ pub(super) fn status() -> Status {
         goroutines: None,
         sites: vec![site_counts(search().created_at, true), calm],
         drops: BTreeMap::from([("map_error", 0), ("site_map_full", 0)]),
+        disagreement: Some(Disagreement {
+            goroutines: 0,
+            repaired: 0,
+        }),
         probes: 2,
         unknown: Unknown::from([("goroutines", "only those created since are seen".into())]),
     }
@@ -108,6 +113,7 @@ pub(super) fn leak() -> Leak {
         rule: "accumulation",
         site: search(),
         live: 412,
+        older: Some(7),
         created: 10_412,
         exited: 10_000,
         growth_per_minute: 295.7,

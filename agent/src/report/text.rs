@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use super::words::{clock, coverage, line, place, seconds, size};
 use super::{
-    Attached, DetachReason, Detached, Event, EventKind, Leak, Place, Renderer, Resolved,
-    SiteCounts, Status,
+    Attached, DetachReason, Detached, Disagreement, Event, EventKind, Leak, Place, Renderer,
+    Resolved, SiteCounts, Status,
 };
 
 /// Rows of the table.
@@ -73,6 +73,12 @@ impl<W: Write> Text<W> {
                 .as_deref()
                 .unwrap_or("module not recorded"),
         )?;
+        if attached.probes.is_empty() {
+            return writeln!(
+                self.output,
+                "{dim}no probes: what lives and dies between two censuses is not seen; Ctrl-C ends it{off}",
+            );
+        }
         writeln!(
             self.output,
             "{dim}{} probes: {}; Ctrl-C ends it{off}",
@@ -102,6 +108,16 @@ impl<W: Write> Text<W> {
                 )),
             coverage(status.coverage),
         )?;
+        if let Some(Disagreement {
+            goroutines,
+            repaired: repaired @ 1..,
+        }) = status.disagreement
+        {
+            writeln!(
+                self.output,
+                "  counts put right by {repaired} goroutines; {goroutines} apart from the census now"
+            )?;
+        }
         for (what, count) in status.drops.iter().filter(|(_, count)| **count > 0) {
             writeln!(self.output, "  lost: {what} {count}")?;
         }
@@ -151,10 +167,14 @@ impl<W: Write> Text<W> {
         )?;
         writeln!(
             self.output,
-            "  go {} in {}: {} alive, {:+.0} a minute, oldest {}",
+            "  go {} in {}: {} alive{}, {:+.0} a minute, oldest {}",
             leak.site.start.function,
             at.function,
             leak.live,
+            match leak.older {
+                None | Some(0) => String::new(),
+                Some(older) => format!(", and {older} older than gostray"),
+            },
             leak.growth_per_minute,
             leak.oldest_seconds.map_or("unknown".into(), seconds),
         )?;

@@ -31,6 +31,8 @@ pub struct Census {
     pub free: u64,
     /// What could not be read, and why.
     pub defects: Defects,
+    /// Goroutines that may be alive and were not passed on.
+    unseen: u64,
 }
 
 impl Census {
@@ -90,9 +92,13 @@ impl Census {
                     }
                     Outcome::Replaced => {
                         self.alive += 1;
+                        self.unseen += 1;
                         self.defect("was another one each time it was read");
                     }
-                    Outcome::Failed(error) => self.failed(&error),
+                    Outcome::Failed(error) => {
+                        self.unseen += 1;
+                        self.failed(&error);
+                    }
                 },
             )?;
             if moved.is_empty() {
@@ -130,6 +136,12 @@ impl Census {
             alive += u64::from(state.is_some_and(|state| !state.is_free()));
         });
         Ok(alive)
+    }
+
+    /// Goroutines that may be alive and were not passed on: a defect each.
+    #[must_use]
+    pub fn unseen(&self) -> u64 {
+        self.unseen
     }
 
     fn failed(&mut self, error: &MemoryError) {

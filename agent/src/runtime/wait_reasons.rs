@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::references::data_references;
+use super::{references::data_references, waits};
 use crate::{
     binary::{GoBinary, LinkAddress, LoadBias, RuntimeAddress},
     memory::MemoryReader,
@@ -67,6 +67,12 @@ impl WaitReasons {
             .get(usize::from(number))
             .map(String::as_str)
             .filter(|name| !name.is_empty())
+    }
+
+    /// For each number, in order, whether it means waiting for something that only another
+    /// goroutine of the program can bring.
+    pub fn blocking(&self) -> impl Iterator<Item = bool> {
+        self.all().map(waits::is_blocking)
     }
 
     /// All names in the order of their numbers; empty where a number has none.

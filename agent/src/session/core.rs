@@ -220,6 +220,7 @@ impl CoreProgram {
             now_ns: None,
             began_ns: None,
             descriptors: Descriptors::none(),
+            landmarks: None,
         };
         let shortfall = self.core.shortfall();
         let mut snapshot =

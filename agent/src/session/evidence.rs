@@ -2,15 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::names::Names;
+use super::{Program, names::Names};
 use crate::{
     binary::RuntimeAddress,
     memory::MemoryReader,
     report::{Place, Unknown},
-    runtime::{
-        Goroutine, GoroutineState, Unwinder, WaitReasons, layout::GoroutineLayout, read_goroutine,
-    },
-    track::Site,
+    runtime::{Goroutine, GoroutineState, Unwinder, read_goroutine},
 };
 
 /// How many are looked at.
@@ -29,22 +26,33 @@ pub(super) struct Evidence {
     pub(super) unknown: Unknown,
 }
 
-/// Looks at the oldest living goroutines of `site`.
+/// Which goroutines are looked at.
+pub(super) struct Sample<'a> {
+    /// Where they were created.
+    pub(super) site: RuntimeAddress,
+    /// Their `g`s.
+    pub(super) gs: &'a [RuntimeAddress],
+    /// How many there are for whom they stand.
+    pub(super) stands_for: u64,
+}
+
+/// Looks at the goroutines of `sample`.
 pub(super) fn gather(
-    site: &Site,
+    sample: &Sample<'_>,
     memory: &impl MemoryReader,
-    layout: &GoroutineLayout,
+    program: &Program,
     unwinder: &mut Unwinder,
-    wait_reasons: Option<&WaitReasons>,
     names: &mut Names,
 ) -> Evidence {
     let mut evidence = Evidence::default();
     let mut failure = None;
     let mut goroutines = Vec::new();
-    for g in &site.oldest_gs {
-        match read_goroutine(memory, layout, unwinder, *g) {
+    for g in sample.gs {
+        match read_goroutine(memory, &program.layout, unwinder, *g) {
             // A g is reused: only one that was created here is still the one that was meant.
-            Ok(Some(goroutine)) if goroutine.created_at == site.pc => goroutines.push(goroutine),
+            Ok(Some(goroutine)) if goroutine.created_at == sample.site => {
+                goroutines.push(goroutine)
+            }
             Ok(_) => {}
             Err(error) => failure = Some(error.to_string()),
         }
@@ -60,8 +68,8 @@ pub(super) fn gather(
         typical.state,
         GoroutineState::Waiting | GoroutineState::Leaked
     );
-    evidence.wait_reason = match wait_reasons {
-        Some(reasons) if waiting => reasons.name(typical.wait_reason).map(str::to_owned),
+    evidence.wait_reason = match &program.wait_reasons {
+        Ok(reasons) if waiting => reasons.name(typical.wait_reason).map(str::to_owned),
         _ => None,
     };
     if evidence.wait_reason.is_none() {
@@ -79,7 +87,7 @@ pub(super) fn gather(
         .iter()
         .map(|goroutine| goroutine.stack_bytes)
         .sum();
-    evidence.stack_bytes = Some(bytes / goroutines.len() as u64 * site.counts.live);
+    evidence.stack_bytes = Some(bytes / goroutines.len() as u64 * sample.stands_for);
     evidence.goids = goroutines.iter().map(|g| g.goid).take(GOIDS).collect();
     evidence
 }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 
-use super::Program;
+use super::{LandmarksError, Program};
 use crate::{
     binary::{BinaryCache, BinaryError},
     memory::LiveMemory,
@@ -40,6 +40,9 @@ pub enum SessionError {
     /// Probes.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// Its goroutines, without probes.
+    #[error(transparent)]
+    Landmarks(#[from] LandmarksError),
     /// It ended while it was looked at.
     #[error("process {pid} ended while it was being attached to; nothing is left behind")]
     Ended {
@@ -59,6 +62,8 @@ pub enum SessionError {
 /// What to watch, and how.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
+    /// No probes: look at the target's memory only.
+    pub no_probes: bool,
     /// Count parks.
     pub park: bool,
     /// How the instructions are chosen.

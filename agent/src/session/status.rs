@@ -8,7 +8,7 @@ use super::names::{self, Names};
 use crate::{
     detect::Incidents,
     probes::Readout,
-    report::{Lifetime, Overhead, Parks, SiteCounts, Status, Unknown},
+    report::{Disagreement, Lifetime, Overhead, Parks, SiteCounts, Status, Unknown},
     runtime::WaitReasons,
     track::{Site, Tracker},
 };
@@ -24,6 +24,9 @@ pub(super) struct Inputs<'a> {
     pub(super) wait_reasons: Option<&'a WaitReasons>,
     pub(super) park: bool,
     pub(super) goroutines: Option<u64>,
+    /// Probes and census have been compared.
+    pub(super) compared: bool,
+    pub(super) coverage: f64,
 }
 
 pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
@@ -35,7 +38,7 @@ pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
     sites.sort_by(|a, b| b.live.cmp(&a.live).then(b.created.cmp(&a.created)));
     Status {
         mode: inputs.mode,
-        coverage: coverage(inputs.readout),
+        coverage: inputs.coverage,
         overhead: Overhead {
             agent_cpu_ratio: inputs.agent_cpu_ratio,
             target_cpu_ratio: None,
@@ -46,6 +49,10 @@ pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
         goroutines: inputs.goroutines,
         sites,
         drops: drops(inputs.readout),
+        disagreement: inputs.compared.then(|| Disagreement {
+            goroutines: inputs.tracker.disagreement(),
+            repaired: inputs.tracker.repaired(),
+        }),
         probes: inputs.probes,
         unknown: match inputs.goroutines {
             Some(_) => Unknown::new(),
@@ -58,11 +65,13 @@ pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
 }
 
 fn unknown_overhead(inputs: &Inputs<'_>) -> Unknown {
+    let target = if inputs.probes == 0 {
+        "there are no probes, and reading its memory costs it nothing measurable"
+    } else {
+        "what a hit costs on this machine has not been measured"
+    };
     let mut unknown = Unknown::from([
-        (
-            "target_cpu_ratio",
-            "what a hit costs on this machine has not been measured".into(),
-        ),
+        ("target_cpu_ratio", target.into()),
         ("budget_ratio", "there is no budget yet".into()),
     ]);
     if inputs.agent_cpu_ratio.is_none() {
@@ -81,11 +90,8 @@ fn site_counts(site: &Site, inputs: &Inputs<'_>, names: &mut Names) -> SiteCount
         created: site.counts.created,
         exited: site.counts.exited,
         exited_older: site.counts.exited_older,
-        accuracy: if site.counts.exact {
-            "exact"
-        } else {
-            "estimated"
-        },
+        older: site.older.map(|older| older.now),
+        accuracy: site.counts.accuracy.as_str(),
         lifetime_seconds: lifetime(site),
         oldest_seconds: site.oldest.map(|age| age.as_secs_f64()),
         parks: inputs.park.then(|| parks(site, inputs)),

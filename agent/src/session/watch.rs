@@ -9,23 +9,23 @@ use std::{
 use nix::time::{ClockId, clock_gettime};
 
 use super::{
-    Inspected, Names, Options, SessionError,
+    Inspected, Names, Options, Program, SessionError,
     cpu::OwnCpu,
-    evidence::{self, SAMPLES},
+    evidence::SAMPLES,
+    leak::Describer,
     names,
+    pass::{self, Passes},
     status::{self, Inputs},
 };
 use crate::{
     binary::RuntimeAddress,
-    detect::{Accumulation, Change, Finding, Incidents, Rule},
+    detect::{self, Accumulation, Change, Incidents, Rule, Standing},
     memory::LiveMemory,
     probes::{Births, Mechanism as _, PerfUprobes, Plan, Probes, Readout},
-    report::{
-        Attached, DetachReason, Detached, Event, EventKind, Leak, Resolved, Unknown, timestamp,
-    },
-    runtime::{AllGoroutines, Census, Unwinder},
+    report::{Attached, DetachReason, Detached, Event, EventKind, Resolved, timestamp},
+    runtime::Unwinder,
     target::Vitality,
-    track::{Living, Observation, SCALES, Site, Tracker},
+    track::{Living, Observation, SCALES, Tracker},
 };
 
 /// The time between two observations: going through all births may take one part in this many of
@@ -36,78 +36,78 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Creation stacks of a site that are kept: the first.
 const STACKS_KEPT: usize = 1;
 
-/// A process with probes attached.
+/// The probes of a session, and where they were put.
+struct Attachment {
+    plan: Plan,
+    probes: Probes,
+}
+
+/// A watched process.
 pub struct Session {
     inspected: Inspected,
-    plan: Plan,
     options: Options,
-    probes: Probes,
+    /// `None` where censuses alone are wanted.
+    attachment: Option<Attachment>,
     memory: LiveMemory,
     names: Names,
     unwinder: Unwinder,
     tracker: Tracker,
-    rule: Box<dyn Rule>,
+    rules: Vec<Box<dyn Rule>>,
     incidents: Incidents,
     creation_stacks: HashMap<u64, Vec<Vec<RuntimeAddress>>>,
-    all_goroutines: Option<AllGoroutines>,
+    /// `None` where the goroutines were not found, which probes can do without.
+    passes: Option<Passes>,
     goroutines: Option<u64>,
+    /// Goroutines created by the first pass, and by the last, where that is known.
+    created: Option<(u64, u64)>,
     cpu: OwnCpu,
     began: Instant,
     next_observation: Instant,
 }
 
 impl Session {
-    /// Loads the programs and attaches them.
+    /// Loads the programs and attaches them, unless censuses alone are wanted.
     ///
     /// # Errors
-    /// Not allowed, or the process changed meanwhile.
+    /// Not allowed, or the process changed meanwhile; without probes, its goroutines were not found.
     pub fn attach(inspected: Inspected, options: Options) -> Result<Self, SessionError> {
         let pid = inspected.process.pid();
         let memory = LiveMemory::new(pid);
-        let offsets = gostray_common::Offsets {
-            gopc: inspected.program.layout.gopc,
-            startpc: inspected.program.layout.startpc,
+        let attached = match options.no_probes {
+            true => Ok(None),
+            false => attach(&inspected, options, &memory).map(Some),
         };
-        let plan = inspected.plan(options)?;
-        let mut probes = Probes::load(&plan, offsets, options.limits)?;
-        let attached = NonZeroU32::new(pid.cast_unsigned()).map_or(Ok(()), |pid| {
-            probes.attach(
-                &plan,
-                &PerfUprobes,
-                &inspected.process.exe_link(),
-                pid,
-                &memory,
-                inspected.program.bias,
-            )
-        });
+        let passes = Passes::new(&inspected.program, &memory);
         // Whatever the kernel said, if the process is another one now then that is the reason.
-        match inspected.lifetime.vitality() {
+        let attachment = match inspected.lifetime.vitality() {
             Vitality::Alive => attached?,
             Vitality::Ended => return Err(SessionError::Ended { pid }),
             Vitality::Replaced => return Err(SessionError::Replaced { pid }),
-        }
-        let all_goroutines = AllGoroutines::find(
-            &inspected.program.binary,
-            &memory,
-            inspected.program.bias,
-            &inspected.program.layout,
-        )
-        .ok();
+        };
+        let passes = match passes {
+            Ok(passes) => Some(passes),
+            Err(error) if attachment.is_none() => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!("only goroutines created from now on are seen: {error}");
+                None
+            }
+        };
+        let Program { binary, bias, .. } = &inspected.program;
         let now = Instant::now();
         Ok(Self {
-            unwinder: Unwinder::new(inspected.program.binary.clone(), inspected.program.bias),
-            names: Names::new(inspected.program.binary.clone(), inspected.program.bias),
+            unwinder: Unwinder::new(binary.clone(), *bias),
+            names: Names::new(binary.clone(), *bias),
             inspected,
-            plan,
             options,
-            probes,
+            attachment,
             memory,
             tracker: Tracker::default(),
-            rule: Box::new(Accumulation),
+            rules: vec![Box::new(Accumulation), Box::new(Standing)],
             incidents: Incidents::default(),
             creation_stacks: HashMap::new(),
-            all_goroutines,
+            passes,
             goroutines: None,
+            created: None,
             cpu: OwnCpu::new(now),
             began: now,
             next_observation: now,
@@ -129,8 +129,9 @@ impl Session {
     /// The first event.
     #[must_use]
     pub fn attached(&self) -> Event {
-        let probes = self.plan.probes.iter().map(|probe| {
-            let pclntab = self.inspected.program.binary.pclntab();
+        let pclntab = self.inspected.program.binary.pclntab();
+        let probes = self.attachment.iter().flat_map(|a| &a.plan.probes);
+        let probes = probes.map(|probe| {
             let entry = pclntab
                 .function_at(probe.site.address)
                 .map_or(probe.site.address, |function| function.entry());
@@ -140,13 +141,16 @@ impl Session {
         self.event(EventKind::Attached(Attached {
             process: self.inspected.info(),
             mode: self.mode(),
-            mechanism: PerfUprobes.name(),
+            mechanism: match self.attachment {
+                Some(_) => PerfUprobes.name(),
+                None => "none",
+            },
             probes: probes.collect(),
         }))
     }
 
-    /// Reads everything, goes through the births, and judges each site. Leaks, new, grown or
-    /// resolved, come out.
+    /// Reads everything, goes through the births and over all goroutines, and judges each site.
+    /// Leaks, new, grown or resolved, come out.
     ///
     /// # Errors
     /// The kernel's maps cannot be read.
@@ -154,29 +158,34 @@ impl Session {
         let started = Instant::now();
         let at = started.saturating_duration_since(self.began);
         self.keep_creation_stacks();
-        let readout = self.probes.read()?;
-        let now_ns = monotonic_ns();
-        let moments = SCALES.map(|scale| now_ns.saturating_sub(nanos(scale)));
-        let living = self
-            .probes
-            .read_births(SAMPLES, &moments)?
-            .into_iter()
-            .map(|(site, births)| (site, living(&births, now_ns)))
-            .collect();
-        self.tracker.observe(
-            at,
-            Observation {
-                stats: readout.sites.clone(),
-                living,
-            },
-        );
+        let before = self.readout()?;
         // A pass that fails leaves the number unknown; the next one may not.
-        self.goroutines = self
-            .all_goroutines
-            .and_then(|all| Census::count(&self.memory, &self.inspected.program.layout, all).ok());
-        let events = self.judge(at, &readout);
-        let pause = started.elapsed() * OBSERVATION_SHARE;
-        self.next_observation = started + pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        let pass = self.passes.as_mut().and_then(|passes| {
+            let pass = passes.take(&self.inspected.program, &self.memory, at);
+            pass.inspect_err(|error| tracing::debug!(%error, "no census"))
+                .ok()
+        });
+        self.goroutines = pass.as_ref().map(|pass| pass.alive);
+        if let Some(created) = pass.as_ref().and_then(|pass| pass.created) {
+            let (first, _) = self.created.unwrap_or((created, created));
+            self.created = Some((first, created));
+        }
+        let census = pass.map(|pass| pass.sites);
+        if self.attachment.is_some() {
+            let after = self.readout()?;
+            let living = self.living()?;
+            let observation = Observation {
+                stats: after.sites,
+                living,
+            };
+            self.tracker
+                .observe(at, &before.sites, observation, census.as_ref());
+        } else if let (Some(census), Some(passes)) = (&census, &self.passes) {
+            self.tracker.observe_census(at, census, passes.goids());
+        }
+        let events = self.judge(at, self.coverage(&before));
+        self.next_observation =
+            pass::next(started, OBSERVATION_SHARE, SHORTEST_PAUSE, LONGEST_PAUSE);
         Ok(events)
     }
 
@@ -187,12 +196,12 @@ impl Session {
     pub fn status(&mut self) -> Result<Event, SessionError> {
         // The moment of the counts, not of the line: who reads it compares with a clock.
         let time = timestamp(SystemTime::now());
-        let readout = self.probes.read()?;
+        let readout = self.readout()?;
         self.tracker.refresh(&readout.sites);
         let status = status::status(
             &Inputs {
                 mode: self.mode(),
-                probes: self.probes.attached(),
+                probes: self.attachment.as_ref().map_or(0, |a| a.probes.attached()),
                 agent_cpu_ratio: self.cpu.cores(Instant::now()),
                 tracker: &self.tracker,
                 readout: &readout,
@@ -200,6 +209,8 @@ impl Session {
                 wait_reasons: self.inspected.program.wait_reasons.as_ref().ok(),
                 park: self.options.park,
                 goroutines: self.goroutines,
+                compared: self.attachment.is_some() && self.goroutines.is_some(),
+                coverage: self.coverage(&readout),
             },
             &mut self.names,
         );
@@ -212,7 +223,8 @@ impl Session {
     /// Detaches, and says so.
     #[must_use]
     pub fn detach(mut self, reason: DetachReason) -> Event {
-        let clean = self.probes.detach();
+        let attachment = self.attachment.take();
+        let clean = attachment.is_none_or(|mut attachment| attachment.probes.detach());
         self.event(EventKind::Detached(Detached {
             reason,
             clean,
@@ -222,7 +234,9 @@ impl Session {
     }
 
     fn mode(&self) -> &'static str {
-        if self.options.park {
+        if self.attachment.is_none() {
+            "census"
+        } else if self.options.park {
             "full"
         } else {
             "lifetimes"
@@ -237,8 +251,48 @@ impl Session {
         }
     }
 
+    fn readout(&self) -> Result<Readout, SessionError> {
+        match &self.attachment {
+            Some(attachment) => Ok(attachment.probes.read()?),
+            None => Ok(Readout::default()),
+        }
+    }
+
+    /// What is remembered of those created since attaching.
+    fn living(&self) -> Result<HashMap<u64, Living>, SessionError> {
+        let Some(Attachment { probes, .. }) = &self.attachment else {
+            return Ok(HashMap::new());
+        };
+        let now_ns = monotonic_ns();
+        let moments = SCALES.map(|scale| now_ns.saturating_sub(nanos(scale)));
+        let births = probes.read_births(SAMPLES, &moments)?.into_iter();
+        Ok(births
+            .map(|(site, births)| (site, living(&births, now_ns)))
+            .collect())
+    }
+
+    /// Share of the goroutines created since attaching that are known: tracked by the probes, or
+    /// seen in a census.
+    fn coverage(&self, readout: &Readout) -> f64 {
+        if self.attachment.is_some() {
+            return status::coverage(readout);
+        }
+        let created = self
+            .created
+            .map_or(0, |(first, last)| last - first.min(last));
+        let seen: u64 = self.tracker.sites().map(|site| site.counts.created).sum();
+        match created {
+            0 => 1.0,
+            created => (seen as f64 / created as f64).min(1.0),
+        }
+    }
+
     fn keep_creation_stacks(&mut self) {
-        for sample in self.probes.take_stacks() {
+        let samples = self
+            .attachment
+            .as_mut()
+            .map(|attachment| attachment.probes.take_stacks());
+        for sample in samples.into_iter().flatten() {
             let kept = self.creation_stacks.entry(sample.site).or_default();
             if kept.len() < STACKS_KEPT {
                 kept.push(creators(&sample));
@@ -246,29 +300,42 @@ impl Session {
         }
     }
 
-    fn judge(&mut self, at: Duration, readout: &Readout) -> Vec<Event> {
+    fn judge(&mut self, at: Duration, coverage: f64) -> Vec<Event> {
         let mut changes = Vec::new();
         for site in self.tracker.sites() {
             let name = self.names.site(site.pc, site.start);
             if names::is_system(&name.start.function) {
                 continue;
             }
-            let judgement = self.rule.judge(site);
+            let (judgement, rule) = detect::judge(&self.rules, site);
             if let Some(change) = self.incidents.update(site, judgement, at) {
-                changes.push((site.clone(), change));
+                changes.push((site.clone(), change, rule.unwrap_or_default()));
             }
         }
-        let coverage = status::coverage(readout);
         changes
             .into_iter()
-            .map(|(site, change)| {
+            .map(|(site, change, rule)| {
                 let kind = match change {
-                    Change::Leaks(finding) => {
-                        EventKind::Leak(Box::new(self.leak(&site, finding, coverage)))
-                    }
+                    Change::Leaks(finding) => EventKind::Leak(Box::new(
+                        Describer {
+                            program: &self.inspected.program,
+                            memory: &self.memory,
+                            unwinder: &mut self.unwinder,
+                            names: &mut self.names,
+                            coverage,
+                        }
+                        .leak(
+                            &site,
+                            finding,
+                            rule,
+                            self.creation_stacks
+                                .get(&site.pc.0)
+                                .and_then(|stacks| stacks.first()),
+                        ),
+                    )),
                     Change::Resolved(evidence) => EventKind::Resolved(Resolved {
                         site: self.names.site(site.pc, site.start).clone(),
-                        live: site.counts.live,
+                        live: site.alive(),
                         evidence,
                     }),
                 };
@@ -276,60 +343,26 @@ impl Session {
             })
             .collect()
     }
+}
 
-    fn leak(&mut self, site: &Site, finding: Finding, coverage: f64) -> Leak {
-        let mut seen = evidence::gather(
-            site,
-            &self.memory,
-            &self.inspected.program.layout,
-            &mut self.unwinder,
-            self.inspected.program.wait_reasons.as_ref().ok(),
-            &mut self.names,
-        );
-        let created_by = self
-            .creation_stacks
-            .get(&site.pc.0)
-            .and_then(|stacks| stacks.first())
-            .map(|pcs| self.names.stack(pcs))
-            .filter(|stack| !stack.is_empty());
-        let mut unknown = Unknown::from([
-            ("pattern", "patterns are not recognised yet".into()),
-            (
-                "advice",
-                "there is advice only for recognised patterns".into(),
-            ),
-            ("retained_bytes", "the heap is not looked at yet".into()),
-        ]);
-        unknown.append(&mut seen.unknown);
-        if created_by.is_none() {
-            unknown.insert(
-                "created_by",
-                "no creation stack of this site was taken".into(),
-            );
-        }
-        Leak {
-            verdict: finding.verdict,
-            rule: self.rule.name(),
-            site: self.names.site(site.pc, site.start).clone(),
-            live: site.counts.live,
-            created: site.counts.created,
-            exited: site.counts.exited,
-            growth_per_minute: finding.growth_per_minute,
-            wait_reason: seen.wait_reason,
-            blocked_at: seen.blocked_at,
-            stack: seen.stack,
-            created_by,
-            pattern: None,
-            evidence: finding.evidence,
-            advice: None,
-            stack_bytes: seen.stack_bytes,
-            retained_bytes: None,
-            oldest_seconds: site.oldest.map(|age| age.as_secs_f64()),
-            coverage,
-            goids: seen.goids,
-            unknown,
-        }
+/// Loads the programs and attaches them.
+fn attach(
+    inspected: &Inspected,
+    options: Options,
+    memory: &LiveMemory,
+) -> Result<Attachment, SessionError> {
+    let plan = inspected.plan(options)?;
+    let offsets = gostray_common::Offsets {
+        gopc: inspected.program.layout.gopc,
+        startpc: inspected.program.layout.startpc,
+    };
+    let mut probes = Probes::load(&plan, offsets, options.limits)?;
+    if let Some(pid) = NonZeroU32::new(inspected.process.pid().cast_unsigned()) {
+        let exe = inspected.process.exe_link();
+        let bias = inspected.program.bias;
+        probes.attach(&plan, &PerfUprobes, &exe, pid, memory, bias)?;
     }
+    Ok(Attachment { plan, probes })
 }
 
 /// The creator's frames of a creation stack: from the `go` statement outwards. What lies before

@@ -1,16 +1,39 @@
-//! All creation sites of one process.
+//! One creation site.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::time::Duration;
 
-use gostray_common::SiteStats;
+use gostray_common::{LIFETIME_BUCKETS, SiteStats};
 
-use super::{Lifetimes, SCALES, Series};
+use super::{Counted, Ledger, Lifetimes, Series};
 use crate::binary::RuntimeAddress;
 
-/// What the probes have counted at one site since they were attached.
+/// How well counts are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Accuracy {
+    /// Every event was counted.
+    Exact,
+    /// Events were lost, and put right by a census: right at the moment of the last.
+    Repaired,
+    /// Events were lost.
+    Estimated,
+    /// There are no probes: who lived and died between two passes was not seen.
+    Sampled,
+}
+
+impl Accuracy {
+    /// The word for it in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Repaired => "repaired",
+            Self::Estimated => "estimated",
+            Self::Sampled => "sampled",
+        }
+    }
+}
+
+/// What has been counted at one site since attaching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// Goroutines created.
@@ -19,10 +42,10 @@ pub struct Counts {
     pub exited: u64,
     /// Of those, the ones that live.
     pub live: u64,
-    /// Goroutines older than the probes that ended meanwhile.
+    /// Goroutines older than the agent that ended meanwhile.
     pub exited_older: u64,
-    /// Whether nothing was lost on the way, so that the counts are exact.
-    pub exact: bool,
+    /// How well this is known.
+    pub accuracy: Accuracy,
 }
 
 impl From<&SiteStats> for Counts {
@@ -37,9 +60,26 @@ impl From<&SiteStats> for Counts {
             // The counters are read one after the other while the program runs.
             live: stats.created.saturating_sub(exited),
             exited_older: stats.exited_unborn - untracked_exits,
-            exact: stats.untracked == 0,
+            accuracy: if stats.untracked == 0 {
+                Accuracy::Exact
+            } else {
+                Accuracy::Estimated
+            },
         }
     }
+}
+
+/// Goroutines of a site that were there before the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Older {
+    /// How many there were at first.
+    pub at_first: u64,
+    /// How many of them live.
+    pub now: u64,
+    /// Of all that live at the site, how many wait for another goroutine.
+    pub blocked: u64,
+    /// For how long they have been watched.
+    pub watched: Duration,
 }
 
 /// One creation site.
@@ -53,81 +93,57 @@ pub struct Site {
     pub counts: Counts,
     /// Lifetimes of the ended.
     pub lifetimes: Lifetimes,
-    /// Age of the oldest living goroutine created since the probes were attached.
+    /// Age of the oldest living goroutine created since attaching.
     pub oldest: Option<Duration>,
-    /// Addresses of some of the oldest living `g`s.
+    /// Addresses of some of the oldest living `g`s that were created since attaching.
     pub oldest_gs: Vec<RuntimeAddress>,
     /// Its recent past.
     pub series: Series,
+    /// Those that are older than the agent; `None` before the first census.
+    pub older: Option<Older>,
+    /// Addresses of some of the oldest living `g`s of all.
+    pub older_gs: Vec<RuntimeAddress>,
+    pub(super) ledger: Ledger,
+    /// Goroutines that censuses have seen for the first time, where there are no probes.
+    pub(super) seen: u64,
 }
 
-/// What is known of the living goroutines of a site at one moment.
-#[derive(Clone, Debug, Default)]
-pub struct Observation {
-    /// The counters.
-    pub stats: Vec<(u64, SiteStats)>,
-    /// For each site: age of the oldest, addresses of the oldest, and how many are older than one
-    /// window of each scale.
-    pub living: HashMap<u64, Living>,
-}
-
-/// The living goroutines of one site.
-#[derive(Clone, Debug, Default)]
-pub struct Living {
-    /// Age of the oldest.
-    pub oldest: Duration,
-    /// Addresses of some of the oldest.
-    pub oldest_gs: Vec<RuntimeAddress>,
-    /// How many are older than one window of each of [`SCALES`].
-    pub survivors: [u64; SCALES.len()],
-}
-
-/// All sites of one process.
-#[derive(Clone, Debug, Default)]
-pub struct Tracker {
-    sites: BTreeMap<u64, Site>,
-}
-
-impl Tracker {
-    /// Takes in what was observed at `at`, counted from when the tracker began.
-    pub fn observe(&mut self, at: Duration, mut observation: Observation) {
-        for (pc, stats) in &observation.stats {
-            let site = self.count(*pc, stats);
-            let living = observation.living.remove(pc).unwrap_or_default();
-            site.oldest = (!living.oldest_gs.is_empty()).then_some(living.oldest);
-            site.oldest_gs = living.oldest_gs;
-            site.series.push(at, site.counts.created, living.survivors);
-        }
-    }
-
-    /// Takes in newer counts, those of new sites too; the living are not looked at.
-    pub fn refresh(&mut self, stats: &[(u64, SiteStats)]) {
-        for (pc, stats) in stats {
-            self.count(*pc, stats);
-        }
-    }
-
-    fn count(&mut self, pc: u64, stats: &SiteStats) -> &mut Site {
-        let counts = Counts::from(stats);
-        let lifetimes = Lifetimes::new(stats.lifetimes, stats.lifetime_max_ns);
-        let site = self.sites.entry(pc).or_insert_with(|| Site {
+impl Site {
+    /// The site at `pc`, of which nothing but the counts is known.
+    #[must_use]
+    pub fn new(pc: u64, counts: Counts) -> Self {
+        Self {
             pc: RuntimeAddress(pc),
             start: None,
             counts,
-            lifetimes,
+            lifetimes: Lifetimes::new([0; LIFETIME_BUCKETS], 0),
             oldest: None,
             oldest_gs: Vec::new(),
             series: Series::default(),
-        });
-        site.counts = counts;
-        site.lifetimes = lifetimes;
-        site.start = (stats.start_pc != 0).then_some(RuntimeAddress(stats.start_pc));
-        site
+            older: None,
+            older_gs: Vec::new(),
+            ledger: Ledger::default(),
+            seen: 0,
+        }
     }
 
-    /// All sites, by address.
-    pub fn sites(&self) -> impl ExactSizeIterator<Item = &Site> {
-        self.sites.values()
+    /// All that live, those older than the agent included.
+    #[must_use]
+    pub fn alive(&self) -> u64 {
+        self.counts.live + self.older.map_or(0, |older| older.now)
+    }
+
+    /// How many older goroutines there were at first, and live: at least, where the site was busy.
+    pub(super) fn set_older(&mut self, at: Duration, found: &Counted) {
+        if let Some((at_first, now)) = self.ledger.older(self.counts) {
+            self.older = Some(Older {
+                at_first,
+                now,
+                blocked: found.blocked,
+                watched: at,
+            });
+        }
+        self.older_gs = found.oldest.iter().map(|(_, g)| *g).collect();
     }
 }
 
@@ -146,23 +162,7 @@ mod tests {
         };
         let counts = Counts::from(&stats);
         assert_eq!((counts.exited, counts.live, counts.exited_older), (7, 3, 2));
-        assert!(!counts.exact);
-    }
-
-    #[test]
-    fn a_site_first_seen_between_two_observations_is_known_at_once() {
-        let stats = SiteStats {
-            created: 3,
-            exited: 1,
-            start_pc: 0x40,
-            ..SiteStats::EMPTY
-        };
-        let mut tracker = Tracker::default();
-        tracker.refresh(&[(0x10, stats)]);
-        let site = tracker.sites().next().unwrap();
-        assert_eq!((site.counts.created, site.counts.live), (3, 2));
-        assert_eq!(site.start, Some(RuntimeAddress(0x40)));
-        assert_eq!(site.series.points(0).len(), 0, "not observed yet");
+        assert_eq!(counts.accuracy, Accuracy::Estimated);
     }
 
     #[test]

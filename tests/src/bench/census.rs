@@ -29,9 +29,9 @@ const REFERENCE: u64 = 10_000;
 pub fn run() -> Result<()> {
     let exe = go::build("parked", &go::newest()?, go::Mode::Stripped)?;
     println!(
-        "| goroutines | without stacks, ns each | with stacks, grouped and named, ns each | to that at {REFERENCE} | own dump, ns each | ratio to it | agent's peak RSS, MB | |"
+        "| goroutines | once, ms | without stacks, ns each | with stacks, grouped and named, ns each | to that at {REFERENCE} | own dump, ns each | ratio to it | agent's peak RSS, MB | |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     let mut reference = None;
     let mut rows = Vec::new();
     for size in SIZES {
@@ -48,8 +48,9 @@ pub fn run() -> Result<()> {
             && row.stacks.median <= 1500.0
             && (row.size != SIZE_OF_MEMORY || row.rss <= 64.0);
         println!(
-            "| {} | {:.0} | {:.0} | {:.2} | {:.0} | {:.2} | {:.0} |{} |",
+            "| {} | {:.1} | {:.0} | {:.0} | {:.2} | {:.0} | {:.2} | {:.0} |{} |",
             row.size,
+            row.once,
             row.heads,
             row.stacks,
             row.stacks.median / reference,
@@ -64,6 +65,7 @@ pub fn run() -> Result<()> {
 
 struct Row {
     size: u64,
+    once: f64,
     heads: Spread,
     stacks: Spread,
     dump: Spread,
@@ -75,7 +77,9 @@ fn measure(size: u64, target: &mut Target) -> Result<Row> {
     let inspected = Inspected::new(pid, &BinaryCache::new())?;
     let memory = LiveMemory::new(pid);
     let program = &inspected.program;
+    let begun = cpu()?;
     let landmarks = Landmarks::find(program, &memory)?;
+    let once = cpu()?.saturating_sub(begun);
     let each = |used: Duration| used.as_nanos() as f64 / size as f64;
     let (mut heads, mut stacks, mut dump) = (vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
@@ -92,11 +96,11 @@ fn measure(size: u64, target: &mut Target) -> Result<Row> {
         std::hint::black_box(sites);
         ensure!(census.alive >= size, "{} goroutines", census.alive);
         let before = cpu()?;
-        let all = snapshot(
-            Subject::from(&inspected),
-            &memory,
-            &SnapshotOptions::default(),
-        )?;
+        let subject = Subject {
+            landmarks: Some(landmarks),
+            ..Subject::from(&inspected)
+        };
+        let all = snapshot(subject, &memory, &SnapshotOptions::default())?;
         stacks.push(each(cpu()?.saturating_sub(before)));
         ensure!(all.goroutines >= size && all.defects.is_empty());
         let took: f64 = target.ask("profile goroutine 2")?.parse()?;
@@ -104,6 +108,7 @@ fn measure(size: u64, target: &mut Target) -> Result<Row> {
     }
     Ok(Row {
         size,
+        once: once.as_secs_f64() * 1e3,
         heads: Spread::of(&heads),
         stacks: Spread::of(&stacks),
         dump: Spread::of(&dump),

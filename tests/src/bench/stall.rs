@@ -1,5 +1,6 @@
 //! How late the target's own goroutines wake up while all its goroutines are looked at.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -10,6 +11,8 @@ use crate::{agent, go};
 
 const SIZE: u64 = 200_000;
 const ROUNDS: usize = 15;
+/// The debugger's release.
+const DELVE: &str = "v1.27.2";
 
 /// Prints the table.
 ///
@@ -54,7 +57,7 @@ pub fn run() -> Result<()> {
         println!("| {name} | {spread:.2}{} |", verdict(!missed));
     }
     if debugger.is_none() {
-        println!("\n`dlv` is not on the PATH: not measured.");
+        println!("\n`dlv` could not be built: not measured.");
     }
     Ok(())
 }
@@ -86,16 +89,31 @@ fn profile(target: &mut Target, which: &str) -> Result<()> {
     target.ask(&format!("profile {which}")).map(drop)
 }
 
-/// Where the debugger is, if it is installed.
-fn debugger() -> Option<std::path::PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|directory| directory.join("dlv"))
-        .find(|file| file.is_file())
+/// The debugger, built from its sources; `None` where they cannot be had.
+fn debugger() -> Option<PathBuf> {
+    let toolchain = go::newest().ok()?;
+    let directory = std::env::temp_dir().join(format!("gostray-bench-{DELVE}"));
+    let file = directory.join("dlv");
+    if !file.is_file() {
+        let built = Command::new(toolchain.root.join("bin/go"))
+            .args([
+                "install",
+                &format!("github.com/go-delve/delve/cmd/dlv@{DELVE}"),
+            ])
+            .env("GOROOT", &toolchain.root)
+            .env("GOTOOLCHAIN", "local")
+            .env("GOBIN", &directory)
+            .stderr(Stdio::null())
+            .status();
+        if !built.is_ok_and(|status| status.success()) {
+            return None;
+        }
+    }
+    Some(file)
 }
 
 /// Attaches the debugger, lets it list the first goroutine, and leaves.
-fn attach(dlv: &std::path::Path, pid: &str) -> Result<()> {
+fn attach(dlv: &Path, pid: &str) -> Result<()> {
     use std::io::Write as _;
     let mut child = Command::new(dlv)
         .args(["attach", pid])

@@ -118,7 +118,7 @@ fn a_leak() {
     insta::assert_snapshot!(text(EventKind::Leak(Box::new(leak()))), @r"
 
     11:06:40 LEAK (likely) /src/app/search.go:31
-      go main.search.func1 in main.search: 412 alive, +296 a minute, oldest 83 s
+      go main.search.func1 in main.search: 412 alive, and 7 older than gostray, +296 a minute, oldest 83 s
       they wait for: chan send at /src/app/search.go:33
       stacks: about 824 KiB
       - survivors rose in 4 of 4 windows of 5 s, from 20 to 412
@@ -152,7 +152,7 @@ fn a_leak_of_which_little_is_known() {
     insta::assert_snapshot!(text(EventKind::Leak(Box::new(leak))), @r"
 
     11:06:40 LEAK (likely) /src/app/search.go:31
-      go main.search.func1 in main.search: 412 alive, +296 a minute, oldest unknown
+      go main.search.func1 in main.search: 412 alive, and 7 older than gostray, +296 a minute, oldest unknown
       - survivors rose in 4 of 4 windows of 5 s, from 20 to 412
       - creations did not rise: 170 a second
       blocked_at unknown: none could be read while it rested

@@ -93,6 +93,12 @@ impl Kind {
     }
 }
 
+/// Whether a goroutine parked for this reason waits for another one.
+pub(super) fn is_blocking(reason: &str) -> bool {
+    let forever = reason == "select (no cases)";
+    forever || !matches!(Kind::of(reason), Kind::Sleep | Kind::Poller | Kind::Other)
+}
+
 /// A parked goroutine whose waits are sought, and what its `g` and stack say of them.
 #[derive(Debug)]
 pub(super) struct Waiter {

@@ -1,6 +1,6 @@
 //! From `g.waiting` to channels, semaphores and conditions, and from sleepers to their timers.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::{Kind, Wait, WaitLayout, Waiter, word};
 use crate::{

@@ -1,6 +1,8 @@
 //! Goroutines with everything in common, counted together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
 
 use super::{SnapshotOptions, waited::Things};
 use crate::{

@@ -63,6 +63,8 @@ pub struct Subject<'a> {
     pub began_ns: Option<u64>,
     /// What its file descriptors are.
     pub descriptors: Descriptors,
+    /// Where its runtime keeps things, when that has been found already.
+    pub landmarks: Option<Landmarks>,
 }
 
 impl<'a> From<&'a Inspected> for Subject<'a> {
@@ -84,6 +86,7 @@ impl<'a> From<&'a Inspected> for Subject<'a> {
             now_ns: Some(now_ns),
             began_ns,
             descriptors: Descriptors::of(inspected.process.pid()),
+            landmarks: None,
         }
     }
 }
@@ -115,7 +118,10 @@ pub fn snapshot(
     options: &SnapshotOptions,
 ) -> Result<Snapshot, SnapshotError> {
     let program = subject.program;
-    let landmarks = Landmarks::find(program, memory)?;
+    let landmarks = match subject.landmarks {
+        Some(landmarks) => landmarks,
+        None => Landmarks::find(program, memory)?,
+    };
     let mut waits = landmarks.waits(program, memory)?;
     let mut unwinder = Unwinder::new(program.binary.clone(), program.bias);
     let scope = Scope {

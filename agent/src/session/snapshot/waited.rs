@@ -1,6 +1,6 @@
 //! What a group of goroutines waits on, in the words of the program's author.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::{
     binary::RuntimeAddress,

@@ -1,0 +1,134 @@
+//! One pass over all goroutines of a watched process, site by site.
+
+use std::time::{Duration, Instant};
+
+use super::{Landmarks, LandmarksError, Program};
+use crate::{
+    memory::{MemoryError, MemoryReader},
+    runtime::{Census, Goroutine, Scope},
+    track::{CensusObservation, Counted, Goids, SCALES},
+};
+
+/// How many of the oldest of a site are remembered.
+const OLDEST: usize = 32;
+
+/// What one pass found.
+pub(super) struct Pass {
+    /// Goroutines alive, the runtime's own included.
+    pub(super) alive: u64,
+    /// Goroutines created since the program began; `None` where that is not known.
+    pub(super) created: Option<u64>,
+    /// Site by site.
+    pub(super) sites: CensusObservation,
+}
+
+/// Goes over all goroutines again and again.
+pub(super) struct Passes {
+    landmarks: Landmarks,
+    /// By number: which wait reasons mean waiting for another goroutine.
+    blocking: Vec<bool>,
+    goids: Goids,
+    /// The largest number seen so far.
+    last_goid: u64,
+}
+
+impl Passes {
+    pub(super) fn new(
+        program: &Program,
+        memory: &impl MemoryReader,
+    ) -> Result<Self, LandmarksError> {
+        let blocking = match &program.wait_reasons {
+            Ok(reasons) => reasons.blocking().collect(),
+            Err(_) => Vec::new(),
+        };
+        Ok(Self {
+            landmarks: Landmarks::find(program, memory)?,
+            blocking,
+            goids: Goids::default(),
+            last_goid: 0,
+        })
+    }
+
+    /// Which numbers were given out when.
+    pub(super) fn goids(&self) -> &Goids {
+        &self.goids
+    }
+
+    /// Goes over all of them at `at`, counted from when watching began.
+    pub(super) fn take(
+        &mut self,
+        program: &Program,
+        memory: &impl MemoryReader,
+        at: Duration,
+    ) -> Result<Pass, MemoryError> {
+        let created = self.created(memory);
+        let is_first = self.goids.last() == 0;
+        // Whoever is there at the first pass is older than the agent, whatever his number.
+        let first = if is_first {
+            u64::MAX
+        } else {
+            self.goids.first()
+        };
+        let thresholds = SCALES.map(|scale| match at.checked_sub(scale) {
+            Some(moment) if !is_first => self.goids.at(moment),
+            _ => first,
+        });
+        let before = self.goids.last();
+        let mut sites = CensusObservation::default();
+        let mut last_goid = self.last_goid;
+        let layout = &program.layout;
+        let blocking = &self.blocking;
+        let census = Census::take(
+            memory,
+            layout,
+            self.landmarks.all,
+            Scope::default(),
+            |goroutine| {
+                last_goid = last_goid.max(goroutine.goid);
+                if goroutine.created_at.0 == 0 {
+                    return;
+                }
+                let site = sites.sites.entry(goroutine.created_at.0).or_default();
+                count(site, &goroutine, blocking);
+                let goid = goroutine.goid;
+                site.older += u64::from(goid <= first);
+                site.newcomers += u64::from(!is_first && goid > before);
+                for (survivors, threshold) in site.survivors.iter_mut().zip(thresholds) {
+                    *survivors += u64::from(goid <= threshold);
+                }
+            },
+        )?;
+        self.last_goid = last_goid;
+        // Processors hold numbers ready: some that were seen are larger than the count of creations.
+        self.goids.push(at, last_goid.max(created.unwrap_or(0)));
+        sites.unseen = census.unseen();
+        Ok(Pass {
+            alive: census.alive,
+            created,
+            sites,
+        })
+    }
+
+    fn created(&self, memory: &impl MemoryReader) -> Option<u64> {
+        self.landmarks.scheduler?.created(memory).ok()
+    }
+}
+
+fn count(site: &mut Counted, goroutine: &Goroutine, blocking: &[bool]) {
+    site.alive += 1;
+    let reason = usize::from(goroutine.wait_reason);
+    let blocks = goroutine.state.is_parked() && blocking.get(reason).copied().unwrap_or(false);
+    site.blocked += u64::from(blocks);
+    site.start.get_or_insert(goroutine.start);
+    let entry = (goroutine.goid, goroutine.address);
+    let place = site.oldest.partition_point(|known| *known < entry);
+    if place < OLDEST {
+        site.oldest.truncate(OLDEST - 1);
+        site.oldest.insert(place, entry);
+    }
+}
+
+/// When to look again, so that looking takes one part in `share` of the time.
+pub(super) fn next(started: Instant, share: u32, shortest: Duration, longest: Duration) -> Instant {
+    started + (started.elapsed() * share).clamp(shortest, longest)
+}

@@ -1,0 +1,122 @@
+//! What passes over all goroutines tell about each site.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use super::SCALES;
+use crate::binary::RuntimeAddress;
+
+/// All sites at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct CensusObservation {
+    /// By creation site.
+    pub sites: HashMap<u64, Counted>,
+    /// Goroutines that were alive but could not be told apart.
+    pub unseen: u64,
+}
+
+/// The living goroutines of one site, those older than the agent included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// All of them.
+    pub alive: u64,
+    /// Those created before the first pass.
+    pub older: u64,
+    /// Those that wait for another goroutine: not for the clock or the network, and not at work.
+    pub blocked: u64,
+    /// Those created since the pass before.
+    pub newcomers: u64,
+    /// How many are older than one window of each of [`SCALES`].
+    pub survivors: [u64; SCALES.len()],
+    /// The function the first of them began with.
+    pub start: Option<RuntimeAddress>,
+    /// Some of the oldest: number and `g`, oldest first.
+    pub oldest: Vec<(u64, RuntimeAddress)>,
+}
+
+/// Which goroutine numbers had been given out when. A goroutine with a number that had been given
+/// out at some moment is older than that, but for the few numbers that processors hold ready.
+#[derive(Clone, Debug, Default)]
+pub struct Goids {
+    /// Moment and last number, both rising.
+    given_out: VecDeque<(Duration, u64)>,
+    first: Option<u64>,
+}
+
+impl Goids {
+    /// At `at` the last number was `goid`.
+    pub fn push(&mut self, at: Duration, goid: u64) {
+        self.first.get_or_insert(goid);
+        self.given_out.push_back((at, goid));
+        // One that is older than all windows is enough.
+        let longest = SCALES.iter().max().copied().unwrap_or_default();
+        while self
+            .given_out
+            .get(1)
+            .is_some_and(|(moment, _)| *moment + longest <= at)
+        {
+            self.given_out.pop_front();
+        }
+    }
+
+    /// The last number at the first moment of all: who has a smaller one is older than the agent.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.first.unwrap_or(0)
+    }
+
+    /// The last number at the latest moment.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.given_out.back().map_or(0, |(_, goid)| *goid)
+    }
+
+    /// The last number at `at`, or at the first moment that is known: who is older than the agent
+    /// counts as old from the beginning.
+    #[must_use]
+    pub fn at(&self, at: Duration) -> u64 {
+        let behind = self.given_out.partition_point(|(moment, _)| *moment <= at);
+        self.given_out
+            .get(behind.saturating_sub(1))
+            .map_or(0, |(_, goid)| *goid)
+    }
+
+    /// When goroutine `goid` was created at the latest, as far as that is still known.
+    #[must_use]
+    pub fn created_before(&self, goid: u64) -> Option<Duration> {
+        let place = self.given_out.partition_point(|(_, given)| *given < goid);
+        self.given_out.get(place).map(|(at, _)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_tell_who_is_older() {
+        let mut goids = Goids::default();
+        let seconds = Duration::from_secs;
+        for second in 0..400 {
+            goids.push(seconds(second), 1000 + 10 * second);
+        }
+        assert_eq!(goids.first(), 1000);
+        assert_eq!(goids.last(), 4990);
+        assert_eq!(goids.at(seconds(200)), 3000);
+        assert_eq!(goids.created_before(3000), Some(seconds(200)));
+        assert_eq!(goids.created_before(2995), Some(seconds(200)));
+        assert_eq!(goids.created_before(9999), None);
+        // What is older than the longest window is forgotten but for the last.
+        assert_eq!(goids.at(seconds(3)), goids.at(seconds(99)));
+    }
+
+    #[test]
+    fn before_the_first_moment_it_stands_for_all_before() {
+        let mut goids = Goids::default();
+        assert_eq!(goids.at(Duration::ZERO), 0);
+        goids.push(Duration::from_secs(1), 77);
+        assert_eq!(goids.at(Duration::ZERO), 77);
+    }
+}
