@@ -14,6 +14,7 @@ fn the_living_are_told_and_the_free_are_counted() {
         alive: 2000,
         free: 500,
         defects: Defects::new(),
+        unseen: 0,
     };
     assert_eq!(census, expected);
     assert_eq!(found.len(), 2000);
@@ -56,6 +57,7 @@ fn what_moves_always_is_a_defect_and_still_there() {
         let (census, found) = runtime.census(None);
         assert_eq!(census.alive, 2);
         assert_eq!(census.defects, Defects::from([(defect, 1)]));
+        assert_eq!(census.unseen(), u64::from(!moves));
         assert_eq!(found[&1].address.0, resting);
         // One that was never the same has nothing that could be told of it.
         assert_eq!(
@@ -79,6 +81,7 @@ fn defects_are_counted_by_kind() {
         ("it claims sizes no goroutine has", 1),
     ]);
     assert_eq!((census.alive, &census.defects), (1, &expected));
+    assert_eq!(census.unseen(), 2);
     assert_eq!(found.keys().copied().collect::<Vec<_>>(), [1]);
     // It can be counted all the same, as far as it is there.
     let count = Census::count(&runtime, &runtime.g, runtime.list());
