@@ -76,6 +76,8 @@ pub fn read_goroutine(
 struct Subject {
     /// Which of the addresses.
     index: usize,
+    /// Where its `g` begins among those that were read.
+    head: usize,
     goroutine: Goroutine,
     registers: Option<Registers>,
     stack_high: u64,
@@ -105,7 +107,8 @@ pub(super) fn read(
             length: size,
         })
         .collect();
-    let mut heads = vec![0; size * addresses.len()];
+    // One behind the other, as they come.
+    let mut heads: Vec<u8> = Vec::with_capacity(size * addresses.len());
     let mut subjects = Vec::with_capacity(addresses.len());
     memory.read_extents(&extents, &mut |index, bytes| {
         let bytes = match bytes {
@@ -118,23 +121,24 @@ pub(super) fn read(
         }
         match g.goroutine(layout, addresses[index]) {
             Ok(goroutine) => {
-                heads[size * index..][..size].copy_from_slice(bytes);
                 subjects.push(Subject {
                     index,
+                    head: heads.len(),
                     goroutine,
                     registers: g.saved_registers(layout),
                     stack_high: g.word(layout.stack_hi),
                     failure: None,
                 });
+                heads.extend_from_slice(bytes);
             }
             Err(error) => tell(index, Outcome::Failed(error)),
         }
     });
-    let head = |index: usize| RawG::new(&heads[size * index..][..size]);
+    let head = |subject: &Subject| RawG::new(&heads[subject.head..][..size]);
     let mut waiters = Vec::new();
     if let Some(waits) = &scope.waits {
         waiters.extend(subjects.iter().enumerate().filter_map(|(place, subject)| {
-            let g = head(subject.index);
+            let g = head(subject);
             waits.waiter(place, &subject.goroutine, |offset| g.word(offset))
         }));
     }
@@ -197,7 +201,7 @@ fn check<'a>(
     layout: &GoroutineLayout,
     extents: &[Extent],
     subjects: Vec<Subject>,
-    head: impl Fn(usize) -> RawG<'a>,
+    head: impl Fn(&Subject) -> RawG<'a>,
     tell: &mut impl FnMut(usize, Outcome),
 ) {
     let again: Vec<Extent> = subjects
@@ -209,11 +213,11 @@ fn check<'a>(
         let Some(subject) = subjects[place].take() else {
             return;
         };
-        let mut goroutine = subject.goroutine;
         let outcome = match bytes {
             Err(error) => Outcome::Failed(error),
             Ok(bytes) => {
-                let (before, after) = (head(subject.index), RawG::new(bytes));
+                let (before, after) = (head(&subject), RawG::new(bytes));
+                let mut goroutine = subject.goroutine;
                 if after.rests(before, layout) {
                     match subject.failure {
                         Some(error) => Outcome::WithoutStack(goroutine, error),

@@ -13,7 +13,7 @@ use crate::{
 const NAMED: usize = 10;
 /// Things told apart in one group. Where each goroutine waits on its own, as many as these say
 /// all there is to say.
-const MAX_THINGS: usize = 1 << 16;
+const MAX_THINGS: usize = 1 << 13;
 
 /// How many wait on what.
 #[derive(Debug, Default)]

@@ -218,6 +218,18 @@ fn reasons_that_lead_nowhere_have_no_waits() {
     assert_eq!(waits_of(&runtime, g), []);
 }
 
+#[test]
+fn who_waits_for_another_goroutine() {
+    let blocking: Vec<&str> = REASONS
+        .into_iter()
+        .zip(reasons().blocking())
+        .filter_map(|(reason, is_blocking)| is_blocking.then_some(reason))
+        .collect();
+    let others = ["", "sleep", "IO wait", "GC worker (idle)"];
+    let expected = REASONS.iter().filter(|reason| !others.contains(reason));
+    assert_eq!(blocking, expected.copied().collect::<Vec<_>>());
+}
+
 const BASE: u64 = 0x1_0000;
 
 proptest! {
