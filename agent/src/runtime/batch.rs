@@ -78,7 +78,8 @@ struct Subject {
     index: usize,
     /// Where its `g` begins among those that were read.
     head: usize,
-    goroutine: Goroutine,
+    /// `None` once it has been told.
+    goroutine: Option<Goroutine>,
     registers: Option<Registers>,
     stack_high: u64,
     /// Its stack could not be read.
@@ -107,8 +108,10 @@ pub(super) fn read(
             length: size,
         })
         .collect();
+    // Of goroutines of which nothing else is read, it does not matter whether they rest.
+    let is_deep = scope.stacks.is_some() || scope.waits.is_some();
     // One behind the other, as they come.
-    let mut heads: Vec<u8> = Vec::with_capacity(size * addresses.len());
+    let mut heads: Vec<u8> = Vec::with_capacity(if is_deep { size * addresses.len() } else { 0 });
     let mut subjects = Vec::with_capacity(addresses.len());
     memory.read_extents(&extents, &mut |index, bytes| {
         let bytes = match bytes {
@@ -124,22 +127,24 @@ pub(super) fn read(
                 subjects.push(Subject {
                     index,
                     head: heads.len(),
-                    goroutine,
+                    goroutine: Some(goroutine),
                     registers: g.saved_registers(layout),
                     stack_high: g.word(layout.stack_hi),
                     failure: None,
                 });
-                heads.extend_from_slice(bytes);
+                if is_deep {
+                    heads.extend_from_slice(bytes);
+                }
             }
             Err(error) => tell(index, Outcome::Failed(error)),
         }
     });
-    let head = |subject: &Subject| RawG::new(&heads[subject.head..][..size]);
+    let head = |subject: &Subject| RawG::new(heads.get(subject.head..).unwrap_or(&[]));
     let mut waiters = Vec::new();
     if let Some(waits) = &scope.waits {
         waiters.extend(subjects.iter().enumerate().filter_map(|(place, subject)| {
             let g = head(subject);
-            waits.waiter(place, &subject.goroutine, |offset| g.word(offset))
+            waits.waiter(place, subject.goroutine.as_ref()?, |offset| g.word(offset))
         }));
     }
     if let Some(unwinder) = &mut scope.stacks {
@@ -147,10 +152,26 @@ pub(super) fn read(
     }
     if let Some(waits) = &mut scope.waits {
         waits.resolve(memory, &waiters, &mut |place, wait| {
-            subjects[place].goroutine.waits.push(wait);
+            if let Some(goroutine) = &mut subjects[place].goroutine {
+                goroutine.waits.push(wait);
+            }
         });
     }
-    check(memory, layout, &extents, subjects, head, tell);
+    let again: Vec<Extent> = subjects
+        .iter()
+        .map(|subject| extents[subject.index])
+        .collect();
+    memory.read_extents(&again, &mut |place, bytes| {
+        let before = is_deep.then(|| head(&subjects[place]));
+        let subject = &mut subjects[place];
+        if let Some(goroutine) = subject.goroutine.take() {
+            let failure = subject.failure.take();
+            tell(
+                subject.index,
+                outcome(layout, goroutine, failure, before, bytes),
+            );
+        }
+    });
     Ok(())
 }
 
@@ -178,9 +199,11 @@ fn read_stacks(
     memory.read_extents(&extents, &mut |index, bytes| {
         let (place, registers) = places[index];
         let subject = &mut subjects[place];
+        let Some(goroutine) = &mut subject.goroutine else {
+            return;
+        };
         match bytes {
             Ok(bytes) => {
-                let goroutine = &mut subject.goroutine;
                 goroutine.stack_is_cut =
                     stack::walk(unwinder, registers, bytes, &mut goroutine.stack);
                 if let Ok(at) = waiters.binary_search_by_key(&place, Waiter::subject)
@@ -195,47 +218,33 @@ fn read_stacks(
     });
 }
 
-/// Reads the `g`s again, and tells what is right of what was read.
-fn check<'a>(
-    memory: &impl MemoryReader,
+/// What is right of `goroutine`, when its `g` is read again behind everything else. `before` is the
+/// `g` as it was, unless nothing else was read.
+fn outcome(
     layout: &GoroutineLayout,
-    extents: &[Extent],
-    subjects: Vec<Subject>,
-    head: impl Fn(&Subject) -> RawG<'a>,
-    tell: &mut impl FnMut(usize, Outcome),
-) {
-    let again: Vec<Extent> = subjects
-        .iter()
-        .map(|subject| extents[subject.index])
-        .collect();
-    let mut subjects: Vec<Option<Subject>> = subjects.into_iter().map(Some).collect();
-    memory.read_extents(&again, &mut |place, bytes| {
-        let Some(subject) = subjects[place].take() else {
-            return;
-        };
-        let outcome = match bytes {
-            Err(error) => Outcome::Failed(error),
-            Ok(bytes) => {
-                let (before, after) = (head(&subject), RawG::new(bytes));
-                let mut goroutine = subject.goroutine;
-                if after.rests(before, layout) {
-                    match subject.failure {
-                        Some(error) => Outcome::WithoutStack(goroutine, error),
-                        None => Outcome::Read(goroutine),
-                    }
-                } else if after.is_same(before, layout) {
-                    goroutine.stack.clear();
-                    goroutine.waits.clear();
-                    Outcome::Moved(goroutine)
-                } else if after.state(layout).is_free() {
-                    Outcome::Free
-                } else {
-                    Outcome::Replaced
-                }
-            }
-        };
-        tell(subject.index, outcome);
-    });
+    mut goroutine: Goroutine,
+    failure: Option<MemoryError>,
+    before: Option<RawG<'_>>,
+    after: Result<&[u8], MemoryError>,
+) -> Outcome {
+    let after = match after {
+        Ok(bytes) => RawG::new(bytes),
+        Err(error) => return Outcome::Failed(error),
+    };
+    if after.state(layout).is_free() {
+        Outcome::Free
+    } else if !after.is_of(&goroutine, layout) {
+        Outcome::Replaced
+    } else if before.is_none_or(|before| after.rests(before, layout)) {
+        match failure {
+            Some(error) => Outcome::WithoutStack(goroutine, error),
+            None => Outcome::Read(goroutine),
+        }
+    } else {
+        goroutine.stack.clear();
+        goroutine.waits.clear();
+        Outcome::Moved(goroutine)
+    }
 }
 
 #[cfg(test)]

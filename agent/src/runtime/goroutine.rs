@@ -176,20 +176,19 @@ impl<'a> RawG<'a> {
         }
     }
 
-    /// Whether it is the goroutine it was at `earlier`: a `g` is used again.
-    pub(super) fn is_same(self, earlier: RawG<'_>, layout: &GoroutineLayout) -> bool {
-        [layout.goid, layout.gopc, layout.startpc]
-            .into_iter()
-            .all(|offset| self.word(offset) == earlier.word(offset))
-            && self.state(layout).is_free() == earlier.state(layout).is_free()
+    /// Whether it is still that goroutine: a `g` is used again.
+    pub(super) fn is_of(self, goroutine: &Goroutine, layout: &GoroutineLayout) -> bool {
+        self.word(layout.goid) == goroutine.goid
+            && self.word(layout.gopc) == goroutine.created_at.0
+            && self.word(layout.startpc) == goroutine.start.0
     }
 
     /// Whether the goroutine rests where it rested at `earlier`, or runs now as then.
     pub(super) fn rests(self, earlier: RawG<'_>, layout: &GoroutineLayout) -> bool {
-        if !self.is_same(earlier, layout) || self.state(layout) != earlier.state(layout) {
+        if self.state(layout) != earlier.state(layout) {
             return false;
         }
-        // Nothing of one that runs is read but what `is_same` has compared.
+        // Nothing of one that runs is read but its `g`.
         self.saved_registers(layout).is_none() && earlier.saved_registers(layout).is_none()
             || [
                 layout.m,
