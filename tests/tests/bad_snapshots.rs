@@ -289,3 +289,35 @@ fn check_unreadable(exe: &Path) {
     assert_eq!(calls(&whole), 61);
     assert_eq!(others(&whole), others(&partial));
 }
+
+/// An experiment of the toolchain moves fields of channels and of the scheduler, and a stripped binary
+/// does not tell where to: goroutines are right all the same, and what they wait on is left out.
+#[test]
+#[ignore = "needs root"]
+fn a_toolchain_with_experiments() {
+    need!(skip::is_root(), "needs root");
+    let experiment = [("GOEXPERIMENT", "staticlockranking")];
+    let toolchain = go::newest().unwrap();
+    let exe = go::build_with("counters", &toolchain, Mode::Stripped, &experiment).unwrap();
+    let mut target = Target::start(&exe, &[], &[]).unwrap();
+    target.ask("leak 1000").unwrap();
+    let own: u64 = target.ask("goroutines").unwrap().trim().parse().unwrap();
+    let output = cli(pid_of(&target));
+    assert!(output.status.success(), "{output:?}");
+    let whole: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let version = whole["process"]["go_version"].as_str().unwrap();
+    assert!(version.contains("X:staticlockranking"), "{version}");
+    let groups = whole["groups"].as_array().unwrap();
+    let programs = groups.iter().filter(|group| group["system"] == false);
+    let count: u64 = programs.map(|group| group["count"].as_u64().unwrap()).sum();
+    assert_eq!(count, own);
+    let on_channels: Vec<_> = groups
+        .iter()
+        .filter(|group| group["wait_reason"] == "chan send")
+        .collect();
+    assert!(!on_channels.is_empty());
+    for group in on_channels {
+        assert_eq!(group["waits_on"], serde_json::json!([]), "{group}");
+        assert!(group["unknown"]["waits_on"].is_string(), "{group}");
+    }
+}

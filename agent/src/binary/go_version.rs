@@ -24,6 +24,13 @@ impl GoVersion {
     /// The newest.
     pub const NEWEST: (u16, u16) = (1, 27);
 
+    /// Whether the toolchain was built with `GOEXPERIMENT` settings other than its release's own.
+    #[must_use]
+    pub fn has_experiments(&self) -> bool {
+        // Older releases write a space before it, newer ones a dash.
+        [" X:", "-X:"].iter().any(|mark| self.suffix.contains(mark))
+    }
+
     /// Parses what the linker wrote. Development versions before Go 1.26 (`devel go1.24-ab12 Thu …`) come
     /// out as newer ones put it (`go1.24-devel_ab12 Thu …`). `None` if there is no `go1.N` in it.
     #[must_use]
@@ -142,6 +149,10 @@ mod tests {
         ] {
             assert_eq!(GoVersion::parse(text).unwrap().to_string(), text);
         }
+        let experiments = |text| GoVersion::parse(text).unwrap().has_experiments();
+        assert!(experiments("go1.20.5 X:nocoverageredesign"));
+        assert!(experiments("go1.27.4-X:staticlockranking"));
+        assert!(!experiments("go1.21.4-vendor"));
         let devel = GoVersion::parse("devel go1.24-5f6d Thu Jan 2").unwrap();
         assert_eq!(devel.to_string(), "go1.24-devel_5f6d Thu Jan 2");
         assert_eq!(devel.release(), (1, 24));

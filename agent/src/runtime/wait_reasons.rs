@@ -75,6 +75,13 @@ impl WaitReasons {
         self.all().map(waits::is_blocking)
     }
 
+    /// Whether number `reason` means waiting on something that has an address, a time or a
+    /// descriptor.
+    #[must_use]
+    pub fn is_on_a_thing(&self, reason: u8) -> bool {
+        self.name(reason).is_some_and(waits::is_on_a_thing)
+    }
+
     /// All names in the order of their numbers; empty where a number has none.
     pub(super) fn all(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)

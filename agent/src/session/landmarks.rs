@@ -7,7 +7,9 @@ use crate::{
     memory::{MemoryError, MemoryReader},
     runtime::{
         AllGoroutines, LabelsLayout, NotFound, Scheduler, SelfCheckError, SemaphoreTable,
-        WaitLayout, Waits, layout::LayoutError, self_check,
+        WaitLayout, Waits,
+        layout::{LayoutError, Source},
+        self_check,
     },
 };
 
@@ -43,7 +45,8 @@ pub struct Landmarks {
     pub labels: Option<LabelsLayout>,
     /// Offset of `m.procid`, a thread's id.
     pub procid: u32,
-    waits: WaitLayout,
+    /// `None` where the structs may be laid out in another way than is known.
+    waits: Option<WaitLayout>,
 }
 
 impl Landmarks {
@@ -67,13 +70,21 @@ impl Landmarks {
             Err(LandmarksError::NotFound(not_found))
         })?;
         self_check(memory, layouts, layout, all)?;
-        let waits = WaitLayout::new(layouts)?;
-        let semaphores = (minor < 26)
-            .then(|| SemaphoreTable::find(binary, memory, *bias, &waits))
-            .flatten();
+        // Experiments leave `g` and what the self-check has seen as they are, and move fields of
+        // most others; only the binary's own DWARF knows where to.
+        let is_known =
+            layouts.source() == Source::Dwarf || !binary.build_info().go_version.has_experiments();
+        let waits = is_known.then(|| WaitLayout::new(layouts)).transpose()?;
+        let semaphores = waits
+            .filter(|_| minor < 26)
+            .and_then(|waits| SemaphoreTable::find(binary, memory, *bias, &waits));
+        let scheduler = match is_known {
+            true => Scheduler::find(binary, memory, *bias, layouts)?,
+            false => None,
+        };
         let found = Self {
             all,
-            scheduler: Scheduler::find(binary, memory, *bias, layouts)?,
+            scheduler,
             semaphores,
             labels: LabelsLayout::new(layouts, minor).ok(),
             procid: layouts.offset_of_size("runtime.m", "procid", 8)?,
@@ -85,7 +96,7 @@ impl Landmarks {
     }
 
     /// What finds out what goroutines wait on, for one pass; `None` where the program's wait
-    /// reasons are not known.
+    /// reasons, or the layout of what they wait on, are not known.
     ///
     /// # Errors
     /// The table of semaphores is not readable.
@@ -94,9 +105,9 @@ impl Landmarks {
         program: &Program,
         memory: &impl MemoryReader,
     ) -> Result<Option<Waits>, MemoryError> {
-        let Ok(reasons) = &program.wait_reasons else {
+        let (Ok(reasons), Some(layout)) = (&program.wait_reasons, self.waits) else {
             return Ok(None);
         };
-        Waits::new(memory, self.waits, reasons, self.semaphores.as_ref()).map(Some)
+        Waits::new(memory, layout, reasons, self.semaphores.as_ref()).map(Some)
     }
 }

@@ -99,6 +99,11 @@ pub(super) fn is_blocking(reason: &str) -> bool {
     forever || !matches!(Kind::of(reason), Kind::Sleep | Kind::Poller | Kind::Other)
 }
 
+/// Whether a goroutine parked for this reason waits on something that can be found.
+pub(super) fn is_on_a_thing(reason: &str) -> bool {
+    Kind::of(reason) != Kind::Other
+}
+
 /// A parked goroutine whose waits are sought, and what its `g` and stack say of them.
 #[derive(Debug)]
 pub(super) struct Waiter {

@@ -74,7 +74,7 @@ impl Members {
 /// Takes goroutines in and gives groups.
 pub(super) struct Grouping<'a> {
     options: &'a SnapshotOptions,
-    now_ns: Option<u64>,
+    now_ns: u64,
     program: &'a Program,
     shapes: HashMap<Shape, Members>,
     stacks: HashMap<Vec<RuntimeAddress>, u32>,
@@ -93,11 +93,7 @@ pub(super) struct Context<'a, M> {
 }
 
 impl<'a> Grouping<'a> {
-    pub(super) fn new(
-        options: &'a SnapshotOptions,
-        now_ns: Option<u64>,
-        program: &'a Program,
-    ) -> Self {
+    pub(super) fn new(options: &'a SnapshotOptions, now_ns: u64, program: &'a Program) -> Self {
         Self {
             options,
             now_ns,
@@ -144,8 +140,9 @@ impl<'a> Grouping<'a> {
             Ok(reasons) if waits => reasons.name(goroutine.wait_reason),
             _ => None,
         };
-        let waited = self.now_ns.zip(goroutine.waiting_since_ns);
-        let waited = waited.map(|(now, since)| now.saturating_sub(since) as f64 / 1e9);
+        let waited = goroutine
+            .waiting_since_ns
+            .map(|since| self.now_ns.saturating_sub(since) as f64 / 1e9);
         self.options
             .filter
             .wants(goroutine.state.name(), reason, waited)
@@ -229,6 +226,14 @@ fn group<M: MemoryReader>(
         }
         None => None,
     };
+    let on_a_thing = match &context.program.wait_reasons {
+        Ok(reasons) => waits && reasons.is_on_a_thing(shape.wait_reason),
+        Err(_) => false,
+    };
+    if on_a_thing && members.things.is_empty() {
+        let reason = "it could not be found, or read";
+        unknown.insert("waits_on", reason.into());
+    }
     let is_system =
         names::is_system_goroutine(&name.start.function, wait_reason.as_deref(), &places);
     // The main goroutine and a thread's extra ones come from no `go` statement.

@@ -12,7 +12,7 @@ use super::{Inspected, Landmarks, LandmarksError, Names, Program};
 use crate::{
     memory::{MemoryError, MemoryReader},
     report::{Filter, ProcessInfo, Snapshot, timestamp},
-    runtime::{AgeScale, Census, Defects, Scope, Unwinder},
+    runtime::{AgeScale, Census, Defects, Goroutine, Scope, Unwinder},
     target::Descriptors,
 };
 use grouping::Grouping;
@@ -128,12 +128,14 @@ pub fn snapshot(
         stacks: Some(&mut unwinder),
         waits: waits.as_mut(),
     };
-    let mut last_ns = 0;
+    let now_ns = match subject.now_ns {
+        Some(now_ns) => now_ns,
+        None => last_moment(program, memory, &landmarks)?,
+    };
     let mut ages = AgeScale::new(subject.began_ns.unwrap_or(0));
-    let mut grouping = Grouping::new(options, subject.now_ns, program);
+    let mut grouping = Grouping::new(options, now_ns, program);
     let census = Census::take(memory, &program.layout, landmarks.all, scope, |goroutine| {
         if let Some(since) = goroutine.waiting_since_ns.filter(|at| *at < MAX_UPTIME_NS) {
-            last_ns = since.max(last_ns);
             ages.existed(goroutine.goid, since);
         }
         grouping.add(goroutine);
@@ -143,7 +145,6 @@ pub fn snapshot(
         return Err(SnapshotError::Empty { defects });
     }
     ages.settle();
-    let now_ns = subject.now_ns.unwrap_or(last_ns);
     let created = landmarks
         .scheduler
         .and_then(|scheduler| scheduler.created(memory).ok());
@@ -173,4 +174,26 @@ pub fn snapshot(
             .map(|(reason, count)| (reason.into(), count))
             .collect(),
     })
+}
+
+/// The last moment at which a goroutine is known to have waited, by the program's `CLOCK_MONOTONIC` in
+/// nanoseconds; 0 where none is.
+fn last_moment(
+    program: &Program,
+    memory: &impl MemoryReader,
+    landmarks: &Landmarks,
+) -> Result<u64, SnapshotError> {
+    let mut last_ns = 0;
+    let look = |goroutine: Goroutine| {
+        let since = goroutine.waiting_since_ns.filter(|at| *at < MAX_UPTIME_NS);
+        last_ns = last_ns.max(since.unwrap_or(0));
+    };
+    Census::take(
+        memory,
+        &program.layout,
+        landmarks.all,
+        Scope::default(),
+        look,
+    )?;
+    Ok(last_ns)
 }

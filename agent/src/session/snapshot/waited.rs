@@ -36,6 +36,10 @@ impl Things {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.counts.is_empty() && self.sleepers == 0
+    }
+
     /// For reports; the stack tells what a semaphore belongs to.
     pub(super) fn waited(
         self,
