@@ -20,7 +20,7 @@ const PASSES: u32 = 1000;
 const PASSES_OF_OTHERS: u32 = 300;
 
 /// What a goroutine can be waiting for in the program, its collector included.
-const REASONS: [&str; 24] = [
+const REASONS: [&str; 26] = [
     "GC assist marking",
     "GC assist wait",
     "GC background sweeper wait",
@@ -30,6 +30,7 @@ const REASONS: [&str; 24] = [
     "GC worker (active)",
     "GC worker (idle)",
     "GC worker init",
+    "GOMAXPROCS updater (idle)",
     "IO wait",
     "chan receive",
     "chan send",
@@ -40,6 +41,7 @@ const REASONS: [&str; 24] = [
     "garbage collection",
     "garbage collection scan",
     "mark wait (idle)",
+    "preempted",
     "select",
     "semacquire",
     "sleep",

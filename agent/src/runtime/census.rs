@@ -79,7 +79,14 @@ impl Census {
                         self.alive += 1;
                         visit(goroutine);
                     }
-                    Outcome::Moved(_) | Outcome::Replaced if !is_last => moved.push(left[index]),
+                    // A stack that is being moved has its old end and its new beginning for a moment.
+                    Outcome::Moved(_)
+                    | Outcome::Replaced
+                    | Outcome::Failed(MemoryError::Implausible { .. })
+                        if !is_last =>
+                    {
+                        moved.push(left[index]);
+                    }
                     Outcome::Moved(goroutine) => {
                         self.alive += 1;
                         self.defect("moved each time it was read");

@@ -1,6 +1,11 @@
 //! One goroutine, as its `g` tells.
 
-use super::{layout::GoroutineLayout, stack::Registers, state::GoroutineState, waits::Wait};
+use super::{
+    layout::GoroutineLayout,
+    stack::Registers,
+    state::{GoroutineState, SCAN_BIT},
+    waits::Wait,
+};
 use crate::{
     binary::RuntimeAddress,
     memory::{MemoryError, MemoryReader},
@@ -90,11 +95,14 @@ impl<'a> RawG<'a> {
     }
 
     pub(super) fn state(self, layout: &GoroutineLayout) -> GoroutineState {
+        self.status(layout).into()
+    }
+
+    fn status(self, layout: &GoroutineLayout) -> u32 {
         let status = self.bytes.get(layout.atomicstatus as usize..);
         status
             .and_then(|tail| tail.first_chunk())
             .map_or(u32::MAX, |bytes| u32::from_le_bytes(*bytes))
-            .into()
     }
 
     /// All that it tells without its stack and what it waits on.
@@ -185,7 +193,11 @@ impl<'a> RawG<'a> {
 
     /// Whether the goroutine rests where it rested at `earlier`, or runs now as then.
     pub(super) fn rests(self, earlier: RawG<'_>, layout: &GoroutineLayout) -> bool {
-        if self.state(layout) != earlier.state(layout) {
+        // While the collector looks at a stack it may move it.
+        let is_scanned = [self, earlier]
+            .iter()
+            .any(|g| g.status(layout) & SCAN_BIT != 0);
+        if is_scanned || self.state(layout) != earlier.state(layout) {
             return false;
         }
         // Nothing of one that runs is read but its `g`.

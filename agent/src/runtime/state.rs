@@ -1,7 +1,7 @@
 //! What a goroutine does, as the scheduler notes it.
 
 /// `_Gscan`, a bit the collector sets while it looks at a stack.
-const SCAN_BIT: u32 = 0x1000;
+pub(super) const SCAN_BIT: u32 = 0x1000;
 
 /// `g.atomicstatus` without the scan bit
 /// (`src/runtime/runtime2.go`; the last two exist from Go 1.26 on).

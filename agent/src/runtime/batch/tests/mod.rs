@@ -55,7 +55,7 @@ fn stack_of(runtime: &Runtime, g: u64) -> Vec<u64> {
 #[test]
 fn one_that_is_parked_is_read_with_its_stack() {
     let runtime = Runtime::new(25);
-    let g = runtime.goroutine(WAITING | 0x1000);
+    let g = runtime.goroutine(WAITING);
     runtime.frames(g, &[pc("main.work"), pc("runtime.goexit")]);
     runtime.set(g, runtime.g.waitsince, 77);
     runtime.set(g, runtime.g.parent_goid.expect("since 1.21"), 4711);
@@ -97,6 +97,7 @@ fn what_changes_between_the_two_reads_moved_or_is_another() {
         ("tracking", layout.tracking_seq, 1, 1),
         ("reason", layout.waitreason, 1, 1),
         ("state", layout.atomicstatus, RUNNABLE.into(), 4),
+        ("scan bit", layout.atomicstatus, 0x1000 | 4, 4),
     ];
     let others = [
         ("goid", layout.goid, 99, 8),
@@ -106,7 +107,6 @@ fn what_changes_between_the_two_reads_moved_or_is_another() {
     let same = [
         ("labels", layout.labels, 1, 8),
         ("since", layout.waitsince, 1, 8),
-        ("scan bit", layout.atomicstatus, 0x1000 | 4, 4),
     ];
     let outcome = |offset, to, size| {
         let runtime = Runtime::new(25);
