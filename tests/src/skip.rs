@@ -30,3 +30,22 @@ macro_rules! need {
         }
     };
 }
+
+/// The Go releases; leaves the calling test with a reason where there are none.
+#[macro_export]
+macro_rules! need_releases {
+    () => {{
+        let releases = $crate::go::toolchains().unwrap();
+        $crate::need!(!releases.is_empty(), "GOSTRAY_GO_ROOTS names no Go release");
+        releases
+    }};
+}
+
+/// As [`need_releases`], for a test that needs root too.
+#[macro_export]
+macro_rules! need_root_and_releases {
+    () => {{
+        $crate::need!($crate::skip::is_root(), "needs root");
+        $crate::need_releases!()
+    }};
+}

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use gostray_tests::cells::{self, Differences};
 use gostray_tests::go::{self, Mode};
 use gostray_tests::rest::{self, Entry, Rest};
-use gostray_tests::{need, skip, waits};
+use gostray_tests::{need_root_and_releases, waits};
 
 const MODES: [Mode; 4] = [Mode::Plain, Mode::Stripped, Mode::Pie, Mode::Cgo];
 
@@ -27,11 +27,7 @@ fn at_rest(commands: &[&str]) -> Vec<Rest> {
 /// Runs one topic over all releases and modes.
 #[track_caller]
 fn compare(topic: impl Fn(&Rest, &mut dyn FnMut(String))) {
-    need!(skip::is_root(), "needs root");
-    need!(
-        !go::toolchains().unwrap().is_empty(),
-        "GOSTRAY_GO_ROOTS names no Go release"
-    );
+    need_root_and_releases!();
     let mut differences = Differences::default();
     for rest in ALL.iter() {
         topic(rest, &mut |difference| {

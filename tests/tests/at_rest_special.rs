@@ -6,9 +6,9 @@
 use anyhow::{Result, ensure};
 use gostray_tests::cells::{self, Differences};
 use gostray_tests::go::{self, Mode, Toolchain};
+use gostray_tests::need_root_and_releases;
 use gostray_tests::rest::{self, Rest};
 use gostray_tests::target::Target;
-use gostray_tests::{need, skip};
 use serde_json::Value;
 
 const MODES: [Mode; 4] = [Mode::Plain, Mode::Stripped, Mode::Pie, Mode::Cgo];
@@ -70,12 +70,7 @@ fn ready_to_run(toolchain: &Toolchain, mode: Mode) -> Result<Vec<String>> {
 /// Runs `check` for all releases and modes.
 #[track_caller]
 fn for_all(check: impl Fn(&Toolchain, Mode) -> Result<Vec<String>> + Sync) {
-    need!(skip::is_root(), "needs root");
-    let toolchains = go::toolchains().unwrap();
-    need!(
-        !toolchains.is_empty(),
-        "GOSTRAY_GO_ROOTS names no Go release"
-    );
+    let toolchains = need_root_and_releases!();
     let mut all = Differences::default();
     for (cell, result) in cells::for_all(&toolchains, &MODES, |toolchain, mode| {
         (

@@ -15,7 +15,7 @@ use gostray::session::{Inspected, SnapshotOptions, Subject, snapshot};
 use gostray_tests::go::{self, Mode};
 use gostray_tests::rest;
 use gostray_tests::target::Target;
-use gostray_tests::{agent, need, skip};
+use gostray_tests::{agent, need, need_root_and_releases, skip};
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
@@ -246,12 +246,7 @@ fn a_process_that_ends_while_it_is_read() {
 #[test]
 #[ignore = "needs root"]
 fn memory_that_cannot_be_read() {
-    need!(skip::is_root(), "needs root");
-    let toolchains = go::toolchains().unwrap();
-    need!(
-        !toolchains.is_empty(),
-        "GOSTRAY_GO_ROOTS names no Go release"
-    );
+    let toolchains = need_root_and_releases!();
     for toolchain in &toolchains {
         let exe = go::build("atrest", toolchain, Mode::Plain).unwrap();
         check_unreadable(&exe);

@@ -12,8 +12,8 @@ use gostray::report::{Group, Place, Snapshot};
 use gostray::session::{Inspected, SnapshotOptions, Subject, snapshot};
 use gostray_tests::cells::Differences;
 use gostray_tests::go::{self, Mode};
+use gostray_tests::need_root_and_releases;
 use gostray_tests::target::Target;
-use gostray_tests::{need, skip};
 
 /// Passes over the newest release; the others have a share of them, to keep the time short.
 const PASSES: u32 = 1000;
@@ -187,12 +187,7 @@ fn is_known(place: &Place) -> bool {
 #[test]
 #[ignore = "needs root"]
 fn no_impossible_goroutine_in_a_thousand_passes() {
-    need!(skip::is_root(), "needs root");
-    let toolchains = go::toolchains().unwrap();
-    need!(
-        !toolchains.is_empty(),
-        "GOSTRAY_GO_ROOTS names no Go release"
-    );
+    let toolchains = need_root_and_releases!();
     let mut failures = Differences::default();
     for toolchain in &toolchains {
         let exe = go::build("busy", toolchain, Mode::Stripped).unwrap();

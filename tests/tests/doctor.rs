@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use gostray_tests::go::{self, Mode};
 use gostray_tests::target::Target;
-use gostray_tests::{agent, need, skip};
+use gostray_tests::{agent, need, need_root_and_releases, skip};
 use serde_json::Value;
 
 fn failed(output: &Output) -> Vec<String> {
@@ -20,12 +20,7 @@ fn failed(output: &Output) -> Vec<String> {
 #[test]
 #[ignore = "needs root and a kernel with uprobes"]
 fn root_can_attach_to_every_release() {
-    need!(skip::is_root(), "needs root");
-    let toolchains = go::toolchains().unwrap();
-    need!(
-        !toolchains.is_empty(),
-        "GOSTRAY_GO_ROOTS names no Go release"
-    );
+    let toolchains = need_root_and_releases!();
     for toolchain in &toolchains {
         let exe = go::build("counters", toolchain, Mode::Stripped).unwrap();
         let target = Target::start(&exe, &[], &[]).unwrap();

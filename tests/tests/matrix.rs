@@ -13,7 +13,7 @@ use gostray_tests::counts;
 use gostray_tests::go::{self, Mode, Toolchain};
 use gostray_tests::lines::PATIENCE;
 use gostray_tests::target::Target;
-use gostray_tests::{need, probes, skip};
+use gostray_tests::{need_root_and_releases, probes};
 use std::time::{Instant, SystemTime};
 
 /// One release, one way to link, one number of processors.
@@ -159,12 +159,7 @@ fn run_all(cells: Vec<Cell>) {
 #[test]
 #[ignore = "needs root and a kernel with uprobes"]
 fn counts_are_exact_for_every_release_and_link_mode() {
-    need!(skip::is_root(), "needs root");
-    let toolchains = go::toolchains().unwrap();
-    need!(
-        !toolchains.is_empty(),
-        "GOSTRAY_GO_ROOTS names no Go release"
-    );
+    let toolchains = need_root_and_releases!();
     let mut cells = Vec::new();
     for toolchain in toolchains {
         for mode in Mode::ALL {

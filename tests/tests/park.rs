@@ -5,7 +5,7 @@
 use gostray_tests::agent::Agent;
 use gostray_tests::go::{self, Mode};
 use gostray_tests::target::Target;
-use gostray_tests::{need, skip};
+use gostray_tests::{need, need_root_and_releases, skip};
 use serde_json::{Value, json};
 
 /// A goroutine that waits for one of these once, for ever, parks once.
@@ -30,12 +30,7 @@ fn has_parked_once(status: &Value, reason: &str) -> bool {
 #[test]
 #[ignore = "needs root and a kernel with uprobes"]
 fn every_release_counts_parks_by_site_and_reason() {
-    need!(skip::is_root(), "needs root");
-    let toolchains = go::toolchains().unwrap();
-    need!(
-        !toolchains.is_empty(),
-        "GOSTRAY_GO_ROOTS names no Go release"
-    );
+    let toolchains = need_root_and_releases!();
     for toolchain in &toolchains {
         let exe = go::build("counters", toolchain, Mode::Stripped).unwrap();
         let mut target = Target::start(&exe, &[], &[]).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use anyhow::{Result, ensure};
 use gostray_tests::counts;
 use gostray_tests::go::{self, Mode, Toolchain};
-use gostray_tests::need;
+use gostray_tests::need_releases;
 use gostray_tests::target::Target;
 
 fn check(toolchain: &Toolchain, mode: Mode) -> Result<()> {
@@ -52,11 +52,7 @@ fn check(toolchain: &Toolchain, mode: Mode) -> Result<()> {
 #[test]
 #[ignore = "needs the Go releases in GOSTRAY_GO_ROOTS, and minutes to build with them"]
 fn counters_count_right() {
-    let toolchains = go::toolchains().unwrap();
-    need!(
-        !toolchains.is_empty(),
-        "GOSTRAY_GO_ROOTS names no Go release"
-    );
+    let toolchains = need_releases!();
     let queue = Mutex::new(Vec::new());
     for toolchain in toolchains {
         queue

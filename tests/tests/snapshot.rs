@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use gostray_tests::go::{self, Mode, Toolchain};
 use gostray_tests::target::Target;
-use gostray_tests::{agent, counts, need, skip};
+use gostray_tests::{agent, counts, need_root_and_releases};
 use serde_json::Value;
 
 const MODES: [Mode; 4] = [Mode::Plain, Mode::Stripped, Mode::Pie, Mode::Cgo];
@@ -90,12 +90,7 @@ fn check(toolchain: &Toolchain, mode: Mode) -> Result<()> {
 #[test]
 #[ignore = "needs root"]
 fn a_snapshot_equals_what_the_program_counts() {
-    need!(skip::is_root(), "needs root");
-    let toolchains = go::toolchains().unwrap();
-    need!(
-        !toolchains.is_empty(),
-        "GOSTRAY_GO_ROOTS names no Go release"
-    );
+    let toolchains = need_root_and_releases!();
     let mut failures = Vec::new();
     for toolchain in &toolchains {
         for mode in MODES {
