@@ -33,6 +33,9 @@ impl Mode {
         Self::Cgo,
     ];
 
+    /// All but [`Mode::Static`], which is to a snapshot as [`Mode::Plain`] is.
+    pub const FOR_SNAPSHOTS: [Self; 4] = [Self::Plain, Self::Stripped, Self::Pie, Self::Cgo];
+
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Plain => &[],
@@ -114,6 +117,15 @@ pub fn newest() -> Result<Toolchain> {
     toolchains()?
         .pop()
         .context("GOSTRAY_GO_ROOTS names no Go release; run through `cargo xtask test`")
+}
+
+/// The first and the last of [`toolchains`], or of a part of them.
+#[must_use]
+pub fn oldest_and_newest(mut toolchains: Vec<Toolchain>) -> Vec<Toolchain> {
+    let newest = toolchains.pop();
+    toolchains.truncate(1);
+    toolchains.extend(newest);
+    toolchains
 }
 
 /// The directory with the Go sources.

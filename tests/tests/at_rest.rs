@@ -11,18 +11,14 @@ use gostray_tests::go::{self, Mode};
 use gostray_tests::rest::{self, Entry, Rest};
 use gostray_tests::{need_root_and_releases, waits};
 
-const MODES: [Mode; 4] = [Mode::Plain, Mode::Stripped, Mode::Pie, Mode::Cgo];
-
 /// Looked at once, by whichever test comes first.
-static ALL: LazyLock<Vec<Rest>> = LazyLock::new(|| at_rest(&["start"]));
-
-fn at_rest(commands: &[&str]) -> Vec<Rest> {
+static ALL: LazyLock<Vec<Rest>> = LazyLock::new(|| {
     let toolchains = go::toolchains().unwrap();
-    cells::for_all(&toolchains, &MODES, |toolchain, mode| {
-        Rest::new(toolchain, mode, commands)
+    cells::for_all(&toolchains, &Mode::FOR_SNAPSHOTS, |toolchain, mode| {
+        Rest::new(toolchain, mode, &["start"])
             .unwrap_or_else(|e| panic!("{} {mode:?}: {e:#}", toolchain.version))
     })
-}
+});
 
 /// Runs one topic over all releases and modes.
 #[track_caller]

@@ -11,8 +11,6 @@ use gostray_tests::rest::{self, Rest};
 use gostray_tests::target::Target;
 use serde_json::Value;
 
-const MODES: [Mode; 4] = [Mode::Plain, Mode::Stripped, Mode::Pie, Mode::Cgo];
-
 /// Fresh ones, one woken from a channel and one whose processor was taken from it: all of them have
 /// the stack that the program's own dump shows.
 fn ready_to_run(toolchain: &Toolchain, mode: Mode) -> Result<Vec<String>> {
@@ -72,7 +70,7 @@ fn ready_to_run(toolchain: &Toolchain, mode: Mode) -> Result<Vec<String>> {
 fn for_all(check: impl Fn(&Toolchain, Mode) -> Result<Vec<String>> + Sync) {
     let toolchains = need_root_and_releases!();
     let mut all = Differences::default();
-    for (cell, result) in cells::for_all(&toolchains, &MODES, |toolchain, mode| {
+    for (cell, result) in cells::for_all(&toolchains, &Mode::FOR_SNAPSHOTS, |toolchain, mode| {
         (
             format!("{} {mode:?}", toolchain.version),
             check(toolchain, mode),

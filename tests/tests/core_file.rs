@@ -13,12 +13,10 @@ use anyhow::{Context, Result, ensure};
 use gostray_tests::go::{self, Mode, Toolchain};
 use gostray_tests::lines::PATIENCE;
 use gostray_tests::target::Target;
-use gostray_tests::{agent, need, skip};
+use gostray_tests::{agent, need, need_root_and_releases};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-
-const MODES: [Mode; 4] = [Mode::Plain, Mode::Stripped, Mode::Pie, Mode::Cgo];
 
 fn run(arguments: &[&str]) -> Result<Output> {
     Ok(Command::new(agent::binary()?)
@@ -193,13 +191,6 @@ fn crash(mut target: Target, signal: Signal, directory: &Path) -> Result<PathBuf
     files.pop().context("no core file")
 }
 
-/// The oldest release and the newest.
-fn releases() -> Result<Vec<Toolchain>> {
-    let mut all = go::toolchains()?;
-    let newest = all.pop();
-    Ok(all.into_iter().take(1).chain(newest).collect())
-}
-
 fn collect(failures: Vec<(String, Result<()>)>) {
     let failures: Vec<String> = failures
         .into_iter()
@@ -211,9 +202,7 @@ fn collect(failures: Vec<(String, Result<()>)>) {
 #[test]
 #[ignore = "needs root"]
 fn a_core_file_of_gcore_equals_the_process() {
-    need!(skip::is_root(), "needs root");
-    let releases = releases().unwrap();
-    need!(!releases.is_empty(), "GOSTRAY_GO_ROOTS names no Go release");
+    let releases = go::oldest_and_newest(need_root_and_releases!());
     need!(has_gdb(), "gdb is missing: `cargo xtask setup` installs it");
     let check = |toolchain: &Toolchain, mode: Mode| -> Result<()> {
         let directory = tempfile::tempdir()?;
@@ -227,7 +216,7 @@ fn a_core_file_of_gcore_equals_the_process() {
     };
     let mut results = Vec::new();
     for toolchain in &releases {
-        for mode in MODES {
+        for mode in Mode::FOR_SNAPSHOTS {
             let what = format!("{} {mode:?}", toolchain.version);
             results.push((what, check(toolchain, mode)));
         }
@@ -238,9 +227,7 @@ fn a_core_file_of_gcore_equals_the_process() {
 #[test]
 #[ignore = "needs root"]
 fn a_core_file_of_the_kernel_equals_the_process() {
-    need!(skip::is_root(), "needs root");
-    let releases = releases().unwrap();
-    need!(!releases.is_empty(), "GOSTRAY_GO_ROOTS names no Go release");
+    let releases = go::oldest_and_newest(need_root_and_releases!());
     need!(elsewhere().is_empty(), elsewhere());
     // What the kernel writes: by default; without ELF headers; all.
     let filters = ["0x33", "0x23", "0xff"];
@@ -259,7 +246,7 @@ fn a_core_file_of_the_kernel_equals_the_process() {
     };
     let mut results = Vec::new();
     for toolchain in &releases {
-        for mode in MODES {
+        for mode in Mode::FOR_SNAPSHOTS {
             for filter in filters {
                 let what = format!("{} {mode:?} {filter}", toolchain.version);
                 results.push((what, check(toolchain, mode, filter)));
@@ -323,9 +310,7 @@ fn cut_short(live: &Value, core: &Path, exe: &Path) -> Result<()> {
 #[test]
 #[ignore = "needs root"]
 fn another_executable_is_refused() {
-    need!(skip::is_root(), "needs root");
-    let releases = releases().unwrap();
-    need!(!releases.is_empty(), "GOSTRAY_GO_ROOTS names no Go release");
+    let releases = go::oldest_and_newest(need_root_and_releases!());
     need!(elsewhere().is_empty(), elsewhere());
     let newest = releases.last().unwrap();
     let oldest = releases.first().unwrap();

@@ -14,15 +14,6 @@ use serde_json::Value;
 /// Goroutines leaked at each kind of site.
 const LEAKED: u64 = 1500;
 
-/// The newest and the oldest release.
-fn ends() -> Vec<go::Toolchain> {
-    let mut toolchains = go::toolchains().unwrap();
-    let newest = toolchains.pop();
-    toolchains.truncate(1);
-    toolchains.extend(newest);
-    toolchains
-}
-
 fn target(toolchain: &go::Toolchain) -> Target {
     let exe = go::build("counters", toolchain, Mode::Stripped).unwrap();
     Target::start(&exe, &[], &[]).unwrap()
@@ -54,7 +45,7 @@ fn leaks_older_than_the_agent_are_found() {
     let without = &["--interval", "1s", "--no-probes"][..];
     // Each watches for a while.
     std::thread::scope(|scope| {
-        for toolchain in ends() {
+        for toolchain in go::oldest_and_newest(go::toolchains().unwrap()) {
             for arguments in [with_probes, without] {
                 let toolchain = toolchain.clone();
                 scope.spawn(move || finds_older_leaks(&toolchain, arguments));
@@ -90,7 +81,7 @@ fn finds_older_leaks(toolchain: &go::Toolchain, arguments: &[&str]) {
 #[ignore = "needs root and a kernel with uprobes"]
 fn lost_events_are_put_right() {
     need!(skip::is_root(), "needs root");
-    for toolchain in ends() {
+    for toolchain in go::oldest_and_newest(go::toolchains().unwrap()) {
         let mut target = target(&toolchain);
         let arguments = ["--interval", "200ms", "--max-sites", "3"];
         let agent = Agent::attach(target.pid(), &arguments).unwrap();

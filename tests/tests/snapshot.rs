@@ -11,8 +11,6 @@ use gostray_tests::target::Target;
 use gostray_tests::{agent, counts, need_root_and_releases};
 use serde_json::Value;
 
-const MODES: [Mode; 4] = [Mode::Plain, Mode::Stripped, Mode::Pie, Mode::Cgo];
-
 /// What the leaked goroutines wait for, in the words that all releases share.
 const REASONS: [&str; 5] = [
     "chan receive",
@@ -93,7 +91,7 @@ fn a_snapshot_equals_what_the_program_counts() {
     let toolchains = need_root_and_releases!();
     let mut failures = Vec::new();
     for toolchain in &toolchains {
-        for mode in MODES {
+        for mode in Mode::FOR_SNAPSHOTS {
             if let Err(error) = check(toolchain, mode) {
                 failures.push(format!("{} {mode:?}: {error:#}", toolchain.version));
             }
