@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::go::{self, Mode, Toolchain};
 use crate::lines::{Lines, PATIENCE};
 
 /// A started program; killed when dropped.
@@ -27,6 +28,14 @@ impl Target {
         let mut command = Command::new(exe);
         command.args(arguments).envs(env.iter().copied());
         Self::spawn(command)
+    }
+
+    /// Builds the program and starts it without arguments.
+    ///
+    /// # Errors
+    /// The build fails, or the program does not start or says something else.
+    pub fn of(program: &str, toolchain: &Toolchain, mode: Mode) -> Result<Self> {
+        Self::start(&go::build(program, toolchain, mode)?, &[], &[])
     }
 
     /// As [`Target::start`], for a command with settings of its own.

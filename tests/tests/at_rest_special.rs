@@ -5,7 +5,7 @@
 
 use anyhow::{Result, ensure};
 use gostray_tests::cells::{self, Differences};
-use gostray_tests::go::{self, Mode, Toolchain};
+use gostray_tests::go::{Mode, Toolchain};
 use gostray_tests::need_root_and_releases;
 use gostray_tests::rest::{self, Rest};
 use gostray_tests::target::Target;
@@ -14,8 +14,7 @@ use serde_json::Value;
 /// Fresh ones, one woken from a channel and one whose processor was taken from it: all of them have
 /// the stack that the program's own dump shows.
 fn ready_to_run(toolchain: &Toolchain, mode: Mode) -> Result<Vec<String>> {
-    let exe = go::build("atrest", toolchain, mode)?;
-    let mut target = Target::start(&exe, &[], &[])?;
+    let mut target = Target::of("atrest", toolchain, mode)?;
     let main = 1;
     // It is answered by the dump; nothing moves until the next line.
     let dump = rest::by_number(&target.ask("runnable")?, main)?;

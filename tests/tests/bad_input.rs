@@ -87,8 +87,7 @@ fn bad_usage_is_status_2() {
 #[ignore = "needs root and a kernel with uprobes"]
 fn a_thread_id_names_its_process() {
     need!(skip::is_root(), "needs root");
-    let exe = go::build("exits", &go::newest().unwrap(), Mode::Plain).unwrap();
-    let target = Target::start(&exe, &[], &[]).unwrap();
+    let target = Target::of("exits", &go::newest().unwrap(), Mode::Plain).unwrap();
     let pid = target.pid();
     let tid = std::fs::read_dir(format!("/proc/{pid}/task"))
         .unwrap()

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -47,8 +46,7 @@ fn pid_of(target: &Target) -> Pid {
 /// A program at rest, how many goroutines it has beside the first, and its snapshot while it moves
 /// freely.
 fn at_rest() -> (Target, BTreeMap<u64, serde_json::Value>) {
-    let exe = go::build("atrest", &go::newest().unwrap(), Mode::Stripped).unwrap();
-    let mut target = Target::start(&exe, &[], &[]).unwrap();
+    let mut target = Target::of("atrest", &go::newest().unwrap(), Mode::Stripped).unwrap();
     target.ask("start").unwrap();
     let seen = rest::each(&rest::snapshot(target.pid()).unwrap()).unwrap();
     (target, seen)
@@ -121,8 +119,7 @@ fn a_process_under_a_debugger() {
 #[ignore = "needs root"]
 fn a_zombie() {
     need!(skip::is_root(), "needs root");
-    let exe = go::build("exits", &go::newest().unwrap(), Mode::Plain).unwrap();
-    let mut target = Target::start(&exe, &[], &[]).unwrap();
+    let mut target = Target::of("exits", &go::newest().unwrap(), Mode::Plain).unwrap();
     let pid = pid_of(&target);
     target.kill().unwrap();
     // Ended, and left for its parent, this test, to reap.
@@ -248,13 +245,11 @@ fn a_process_that_ends_while_it_is_read() {
 fn memory_that_cannot_be_read() {
     let toolchains = need_root_and_releases!();
     for toolchain in &toolchains {
-        let exe = go::build("atrest", toolchain, Mode::Plain).unwrap();
-        check_unreadable(&exe);
+        check_unreadable(Target::of("atrest", toolchain, Mode::Plain).unwrap());
     }
 }
 
-fn check_unreadable(exe: &Path) {
-    let mut target = Target::start(exe, &[], &[]).unwrap();
+fn check_unreadable(mut target: Target) {
     target.ask("protect").unwrap();
     let output = cli(pid_of(&target));
     assert!(output.status.success(), "{output:?}");

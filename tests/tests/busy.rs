@@ -11,7 +11,7 @@ use gostray::memory::LiveMemory;
 use gostray::report::{Group, Place, Snapshot};
 use gostray::session::{Inspected, SnapshotOptions, Subject, snapshot};
 use gostray_tests::cells::Differences;
-use gostray_tests::go::{self, Mode};
+use gostray_tests::go::Mode;
 use gostray_tests::need_root_and_releases;
 use gostray_tests::target::Target;
 
@@ -190,8 +190,7 @@ fn no_impossible_goroutine_in_a_thousand_passes() {
     let toolchains = need_root_and_releases!();
     let mut failures = Differences::default();
     for toolchain in &toolchains {
-        let exe = go::build("busy", toolchain, Mode::Stripped).unwrap();
-        let mut target = Target::start(&exe, &[], &[]).unwrap();
+        let mut target = Target::of("busy", toolchain, Mode::Stripped).unwrap();
         let possible = Possible::ask(&mut target).unwrap();
         let made = |target: &mut Target| target.ask("made").unwrap().parse::<u64>().unwrap();
         let before = made(&mut target);

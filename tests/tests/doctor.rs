@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output};
 
-use gostray_tests::go::{self, Mode};
+use gostray_tests::go::Mode;
 use gostray_tests::target::Target;
 use gostray_tests::{agent, need, need_root_and_releases, skip};
 use serde_json::Value;
@@ -22,8 +22,7 @@ fn failed(output: &Output) -> Vec<String> {
 fn root_can_attach_to_every_release() {
     let toolchains = need_root_and_releases!();
     for toolchain in &toolchains {
-        let exe = go::build("counters", toolchain, Mode::Stripped).unwrap();
-        let target = Target::start(&exe, &[], &[]).unwrap();
+        let target = Target::of("counters", toolchain, Mode::Stripped).unwrap();
         let output = Command::new(agent::binary().unwrap())
             .args(["doctor", &target.pid().to_string(), "--format", "json"])
             .output()

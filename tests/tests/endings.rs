@@ -11,8 +11,7 @@ use gostray_tests::{need, probes, skip};
 use nix::sys::signal::Signal;
 
 fn exits() -> Target {
-    let exe = go::build("exits", &go::newest().unwrap(), Mode::Stripped).unwrap();
-    Target::start(&exe, &[], &[]).unwrap()
+    Target::of("exits", &go::newest().unwrap(), Mode::Stripped).unwrap()
 }
 
 fn watched(target: &Target) -> Agent {

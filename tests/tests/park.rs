@@ -32,8 +32,7 @@ fn has_parked_once(status: &Value, reason: &str) -> bool {
 fn every_release_counts_parks_by_site_and_reason() {
     let toolchains = need_root_and_releases!();
     for toolchain in &toolchains {
-        let exe = go::build("counters", toolchain, Mode::Stripped).unwrap();
-        let mut target = Target::start(&exe, &[], &[]).unwrap();
+        let mut target = Target::of("counters", toolchain, Mode::Stripped).unwrap();
         let agent = Agent::attach(target.pid(), &["--interval", "200ms", "--park"]).unwrap();
         let attached = agent.attached().unwrap();
         assert_eq!(attached["mode"], "full");

@@ -15,8 +15,7 @@ use serde_json::Value;
 const LEAKED: u64 = 1500;
 
 fn target(toolchain: &go::Toolchain) -> Target {
-    let exe = go::build("counters", toolchain, Mode::Stripped).unwrap();
-    Target::start(&exe, &[], &[]).unwrap()
+    Target::of("counters", toolchain, Mode::Stripped).unwrap()
 }
 
 /// A status of what is so now.

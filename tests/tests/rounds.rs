@@ -37,8 +37,7 @@ fn round(pid: i32, options: Options, binaries: &BinaryCache) -> bool {
 #[ignore = "needs root and a kernel with uprobes"]
 fn a_thousand_rounds_on_a_busy_target() {
     need!(skip::is_root(), "needs root");
-    let exe = go::build("exits", &go::newest().unwrap(), Mode::Stripped).unwrap();
-    let mut target = Target::start(&exe, &[], &[]).unwrap();
+    let mut target = Target::of("exits", &go::newest().unwrap(), Mode::Stripped).unwrap();
     let churned = |target: &mut Target| -> u64 { target.ask("churned").unwrap().parse().unwrap() };
     let before = churned(&mut target);
     let pid = i32::try_from(target.pid()).unwrap();

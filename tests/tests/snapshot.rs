@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use gostray_tests::go::{self, Mode, Toolchain};
+use gostray_tests::go::{Mode, Toolchain};
 use gostray_tests::target::Target;
 use gostray_tests::{agent, counts, need_root_and_releases};
 use serde_json::Value;
@@ -37,8 +37,7 @@ fn groups(snapshot: &Value) -> Result<&Vec<Value>> {
 }
 
 fn check(toolchain: &Toolchain, mode: Mode) -> Result<()> {
-    let exe = go::build("counters", toolchain, mode)?;
-    let mut target = Target::start(&exe, &[], &[])?;
+    let mut target = Target::of("counters", toolchain, mode)?;
     target.ask("short 1000")?;
     target.ask("leak 1000")?;
     let own = counts::parse(&target.ask("counts")?)?;

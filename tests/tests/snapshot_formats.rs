@@ -46,8 +46,7 @@ fn sum(snapshot: &Value, counts: impl Fn(&Value) -> bool) -> u64 {
 
 /// A program with goroutines at many places, 30 of them with labels.
 fn target(toolchain: &Toolchain) -> Target {
-    let exe = go::build("counters", toolchain, Mode::Stripped).unwrap();
-    let mut target = Target::start(&exe, &[], &[]).unwrap();
+    let mut target = Target::of("counters", toolchain, Mode::Stripped).unwrap();
     target.ask("leak 500").unwrap();
     target.ask("labelled 30").unwrap();
     // They exist by now, but not all may have got to where they wait.

@@ -21,8 +21,7 @@ const DELVE: &str = "v1.27.2";
 /// # Errors
 /// A build, the program or the agent fails.
 pub fn run() -> Result<()> {
-    let exe = go::build("parked", &go::newest()?, go::Mode::Plain)?;
-    let mut target = Target::start(&exe, &[], &[])?;
+    let mut target = Target::of("parked", &go::newest()?, go::Mode::Plain)?;
     target.ask(&format!("park {SIZE}"))?;
     let pid = target.pid().to_string();
     let mut rows: Vec<(&str, Vec<f64>)> = Vec::new();
