@@ -19,6 +19,8 @@ pub mod goroutine_dump;
 pub mod http;
 /// Lines from a child's pipe, with a deadline.
 pub mod lines;
+/// Snapshots of programs that go on while they are read.
+pub mod moving;
 /// What `go tool pprof` says of a profile.
 pub mod pprof;
 /// Breakpoints left behind in a process.

@@ -12,7 +12,7 @@ use gostray::session::{Inspected, SnapshotOptions, Subject};
 use gostray_tests::agent::Agent;
 use gostray_tests::http::{Connection, Load, free_port};
 use gostray_tests::lines::PATIENCE;
-use gostray_tests::{need, probes, skip};
+use gostray_tests::{moving, need, probes, skip};
 
 /// A server process; killed when dropped.
 struct Server(Child);
@@ -51,18 +51,8 @@ impl Drop for Server {
 /// they were looked at.
 fn check(snapshot: &Snapshot) -> Result<u64> {
     let moved = snapshot.defects.values().sum();
-    ensure!(
-        snapshot
-            .defects
-            .keys()
-            .all(|reason| reason.contains("each time it was read")),
-        "{:?}",
-        snapshot.defects
-    );
+    let unseen = moving::unseen(snapshot)?;
     let shown: u64 = snapshot.groups.iter().map(|group| group.count).sum();
-    // Those that moved are shown without a stack; of one that was another each time nothing is known.
-    let others = "was another one each time it was read";
-    let unseen = snapshot.defects.get(others).unwrap_or(&0);
     ensure!(
         shown + unseen == snapshot.goroutines && shown > 0,
         "{shown} shown, {} alive",
@@ -144,7 +134,7 @@ fn watch(server: &Server, load: Load) -> Result<()> {
     let pid = server.0.id();
     let agent = Agent::attach(pid, &["--interval", "500ms"])?;
     let attached = agent.attached()?;
-    anyhow::ensure!(
+    ensure!(
         attached["process"]["go_version"].as_str().is_some(),
         "{attached}"
     );
@@ -155,9 +145,9 @@ fn watch(server: &Server, load: Load) -> Result<()> {
         // Unknown is a value with a reason, never a zero.
         match status["goroutines"].as_u64() {
             Some(goroutines) => {
-                anyhow::ensure!((3..5000).contains(&goroutines), "{goroutines} goroutines")
+                ensure!((3..5000).contains(&goroutines), "{goroutines} goroutines")
             }
-            None => anyhow::ensure!(
+            None => ensure!(
                 status["unknown"]["goroutines"].is_string(),
                 "no goroutines, and no reason: {status}"
             ),
@@ -165,22 +155,22 @@ fn watch(server: &Server, load: Load) -> Result<()> {
         let sites = status["sites"].as_array().context("no sites")?;
         created = sites.iter().filter_map(|s| s["created"].as_u64()).sum();
         for site in sites {
-            anyhow::ensure!(
+            ensure!(
                 site["site"]["created_at"]["file"].is_string(),
                 "a site without a place: {site}"
             );
         }
     }
-    anyhow::ensure!(created > 0, "a busy server created no goroutine");
+    ensure!(created > 0, "a busy server created no goroutine");
     agent.stop_cleanly()?;
-    anyhow::ensure!(
+    ensure!(
         probes::changed_bytes(pid)?.is_empty(),
         "a breakpoint was left behind"
     );
     let detached = load.done();
     let deadline = Instant::now() + Duration::from_secs(60);
     while load.done() < detached + 200 {
-        anyhow::ensure!(Instant::now() < deadline, "the server has stopped serving");
+        ensure!(Instant::now() < deadline, "the server has stopped serving");
         std::thread::yield_now();
     }
     eprintln!("{} requests; {created} goroutines seen", load.done());
@@ -222,12 +212,12 @@ fn etcd_keeps_serving() {
         // The gateway speaks base64: "a2V5" and "dmFsdWU=" are key and value.
         let put =
             connection.request("POST", "/v3/kv/put", r#"{"key":"a2V5","value":"dmFsdWU="}"#)?;
-        anyhow::ensure!(
+        ensure!(
             put.contains("revision"),
             "put {number} was answered by {put}"
         );
         let got = connection.request("POST", "/v3/kv/range", r#"{"key":"a2V5"}"#)?;
-        anyhow::ensure!(
+        ensure!(
             got.contains("dmFsdWU="),
             "range {number} was answered by {got}"
         );
@@ -270,7 +260,7 @@ fn caddy_keeps_serving() {
     let server = Server::start(&mut command, &host, "/page.txt").unwrap();
     let load = Load::start(&host, 8, |connection, _| {
         let page = connection.request("GET", "/page.txt", "")?;
-        anyhow::ensure!(page.len() == 10_000, "a page of {} bytes", page.len());
+        ensure!(page.len() == 10_000, "a page of {} bytes", page.len());
         Ok(())
     });
     watch(&server, load).unwrap();
