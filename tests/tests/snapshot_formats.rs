@@ -61,15 +61,21 @@ fn target(toolchain: &Toolchain) -> Target {
     target
 }
 
-/// gostray's profile of the program, and the program's own.
-fn profiles(target: &mut Target, toolchain: &Toolchain, directory: &Path) -> Result<[Samples; 2]> {
+/// The program, gostray's profile of it, and its own.
+fn profiles(
+    toolchain: &Toolchain,
+    reader: &Toolchain,
+    directory: &Path,
+) -> Result<(Target, [Samples; 2])> {
+    let mut target = target(toolchain);
     let [outside, own] = ["outside.pb.gz", "own.pb.gz"].map(|name| directory.join(name));
     target.ask(&format!("profile {}", own.display()))?;
     std::fs::write(&outside, snapshot(target.pid(), &["--format", "pprof"])?)?;
-    Ok([
-        pprof::samples(toolchain, &outside)?,
-        pprof::samples(toolchain, &own)?,
-    ])
+    let samples = [
+        pprof::samples(reader, &outside)?,
+        pprof::samples(reader, &own)?,
+    ];
+    Ok((target, samples))
 }
 
 type Samples = BTreeMap<Sample, u64>;
@@ -114,8 +120,7 @@ fn pprof_opens_the_profile_and_it_says_what_the_program_says() {
     let reader = go::newest().unwrap();
     for toolchain in go::toolchains().unwrap() {
         let directory = tempfile::tempdir().unwrap();
-        let mut target = target(&toolchain);
-        let [outside, own] = profiles(&mut target, &reader, directory.path()).unwrap();
+        let (target, [outside, own]) = profiles(&toolchain, &reader, directory.path()).unwrap();
         let what = &toolchain.version;
         assert_eq!(
             comparable(&outside, false),
@@ -151,8 +156,7 @@ fn labels_of_the_profile_are_those_of_the_program() {
     let reader = go::newest().unwrap();
     for toolchain in go::toolchains().unwrap() {
         let directory = tempfile::tempdir().unwrap();
-        let mut target = target(&toolchain);
-        let [outside, own] = profiles(&mut target, &reader, directory.path()).unwrap();
+        let (_, [outside, own]) = profiles(&toolchain, &reader, directory.path()).unwrap();
         let labelled = own.keys().filter(|sample| !sample.labels.is_empty());
         assert_eq!(labelled.count(), 3, "one for each tenant");
         assert_eq!(
