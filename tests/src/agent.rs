@@ -1,7 +1,7 @@
 //! One running `gostray` and its events.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -27,6 +27,28 @@ pub fn binary() -> Result<PathBuf> {
         .map(|d| d.join("gostray"))
         .find(|p| p.is_file())
         .context("no gostray beside the tests: run `cargo build -p gostray`, or set GOSTRAY_BIN")
+}
+
+/// Runs the agent to its end.
+///
+/// # Errors
+/// It cannot be started.
+pub fn output(arguments: &[&str]) -> Result<Output> {
+    Ok(Command::new(binary()?).args(arguments).output()?)
+}
+
+/// What the agent writes to stdout.
+///
+/// # Errors
+/// It fails; the error is what it says on stderr.
+pub fn answer(arguments: &[&str]) -> Result<Vec<u8>> {
+    let output = output(arguments)?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(output.stdout)
 }
 
 /// How an agent ended.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -170,12 +169,8 @@ pub fn by_number(json: &str, main: u64) -> Result<BTreeMap<u64, Dumped>> {
 /// # Errors
 /// It fails.
 pub fn snapshot(pid: u32) -> Result<Value> {
-    let output = Command::new(agent::binary()?)
-        .args(["snapshot", &pid.to_string(), "--full", "--format", "json"])
-        .output()?;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{errors}");
-    Ok(serde_json::from_slice(&output.stdout)?)
+    let arguments = ["snapshot", &pid.to_string(), "--full", "--format", "json"];
+    Ok(serde_json::from_slice(&agent::answer(&arguments)?)?)
 }
 
 /// The goroutines of a full snapshot by their numbers.

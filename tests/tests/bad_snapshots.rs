@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::BTreeMap;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gostray::binary::BinaryCache;
@@ -21,10 +21,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
 fn cli(pid: Pid) -> Output {
-    Command::new(agent::binary().unwrap())
-        .args(["snapshot", &pid.to_string(), "--format", "json"])
-        .output()
-        .unwrap()
+    agent::output(&["snapshot", &pid.to_string(), "--format", "json"]).unwrap()
 }
 
 /// One line on stderr with all of `words`, nothing on stdout, exit status 1.

@@ -19,11 +19,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 fn run(arguments: &[&str]) -> Result<Output> {
-    Ok(Command::new(agent::binary()?)
-        .arg("snapshot")
-        .args(arguments)
-        .args(["--format", "json"])
-        .output()?)
+    agent::output(&[&["snapshot"], arguments, &["--format", "json"]].concat())
 }
 
 fn snapshot(arguments: &[&str]) -> Result<Value> {

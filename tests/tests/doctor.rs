@@ -23,10 +23,8 @@ fn root_can_attach_to_every_release() {
     let toolchains = need_root_and_releases!();
     for toolchain in &toolchains {
         let target = Target::of("counters", toolchain, Mode::Stripped).unwrap();
-        let output = Command::new(agent::binary().unwrap())
-            .args(["doctor", &target.pid().to_string(), "--format", "json"])
-            .output()
-            .unwrap();
+        let pid = target.pid().to_string();
+        let output = agent::output(&["doctor", &pid, "--format", "json"]).unwrap();
         assert_eq!(
             failed(&output),
             Vec::<String>::new(),
@@ -67,9 +65,7 @@ fn without_privileges_it_names_each_capability() {
 fn a_program_that_is_no_go_program_fails() {
     need!(skip::is_root(), "needs root");
     let mut sleep = Command::new("sleep").arg("600").spawn().unwrap();
-    let output = Command::new(agent::binary().unwrap())
-        .args(["doctor", &sleep.id().to_string(), "--format", "json"])
-        .output();
+    let output = agent::output(&["doctor", &sleep.id().to_string(), "--format", "json"]);
     sleep.kill().unwrap();
     sleep.wait().unwrap();
     let output = output.unwrap();

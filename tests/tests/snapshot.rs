@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use gostray_tests::go::{Mode, Toolchain};
@@ -21,19 +20,8 @@ const REASONS: [&str; 5] = [
 ];
 
 fn snapshot(pid: u32) -> Result<Value> {
-    let output = Command::new(agent::binary()?)
-        .args(["snapshot", &pid.to_string(), "--format", "json"])
-        .output()?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(serde_json::from_slice(&output.stdout)?)
-}
-
-fn groups(snapshot: &Value) -> Result<&Vec<Value>> {
-    snapshot["groups"].as_array().context("no groups")
+    let arguments = ["snapshot", &pid.to_string(), "--format", "json"];
+    Ok(serde_json::from_slice(&agent::answer(&arguments)?)?)
 }
 
 fn check(toolchain: &Toolchain, mode: Mode) -> Result<()> {
@@ -54,7 +42,7 @@ fn check(toolchain: &Toolchain, mode: Mode) -> Result<()> {
     let mut live: BTreeMap<(String, u64), u64> = BTreeMap::new();
     let mut of_the_program = 0;
     let mut reasons = BTreeSet::new();
-    for group in groups(&snapshot)? {
+    for group in snapshot["groups"].as_array().context("no groups")? {
         let count = group["count"].as_u64().context("no count")?;
         let place = &group["created_at"];
         if let (Some(file), Some(line)) = (place["file"].as_str(), place["line"].as_u64()) {

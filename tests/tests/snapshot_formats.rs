@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use gostray_tests::agent::{self, Agent};
 use gostray_tests::go::{self, Mode, Toolchain};
 use gostray_tests::lines::PATIENCE;
@@ -18,16 +17,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 fn snapshot(pid: u32, arguments: &[&str]) -> Result<Vec<u8>> {
-    let output = Command::new(agent::binary()?)
-        .args(["snapshot", &pid.to_string()])
-        .args(arguments)
-        .output()?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(output.stdout)
+    agent::answer(&[&["snapshot", &pid.to_string()], arguments].concat())
 }
 
 fn json(pid: u32, arguments: &[&str]) -> Value {
