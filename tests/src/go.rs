@@ -79,16 +79,11 @@ impl Toolchain {
             .unwrap_or(0)
     }
 
-    fn go(&self) -> PathBuf {
-        self.root.join("bin/go")
-    }
-
-    /// `go tool` of this release, without arguments.
+    /// `go` of this release, without arguments.
     #[must_use]
-    pub fn tool(&self, name: &str) -> Command {
-        let mut command = Command::new(self.go());
+    pub fn go(&self) -> Command {
+        let mut command = Command::new(self.root.join("bin/go"));
         command
-            .args(["tool", name])
             .env("GOTOOLCHAIN", "local")
             .env("GOROOT", &self.root);
         command
@@ -218,19 +213,18 @@ fn run_build(
         .prefix("partial-")
         .tempdir_in(parent)?;
     let built = partial.path().join("program");
-    let done = Command::new(toolchain.go())
+    let done = toolchain
+        .go()
         .current_dir(directory)
         .arg("build")
         .arg("-o")
         .arg(&built)
         .args(arguments)
-        .env("GOTOOLCHAIN", "local")
         .env("GOFLAGS", "-buildvcs=false")
-        .env("GOROOT", &toolchain.root)
         .env("CGO_ENABLED", cgo)
         .envs(env.iter().copied())
         .output()
-        .with_context(|| format!("starting {}", toolchain.go().display()))?;
+        .with_context(|| format!("starting {:?}", toolchain.go()))?;
     ensure!(
         done.status.success(),
         "go build of {} with {} failed:\n{}",

@@ -21,7 +21,12 @@ pub struct Sample {
 /// # Errors
 /// It refuses the profile.
 pub fn report(toolchain: &Toolchain, report: &[&str], profile: &Path) -> Result<String> {
-    let done = toolchain.tool("pprof").args(report).arg(profile).output()?;
+    let done = toolchain
+        .go()
+        .args(["tool", "pprof"])
+        .args(report)
+        .arg(profile)
+        .output()?;
     ensure!(
         done.status.success(),
         "go tool pprof {report:?}: {}",

@@ -97,13 +97,12 @@ fn debugger() -> Option<PathBuf> {
     let directory = std::env::temp_dir().join(format!("gostray-bench-{DELVE}"));
     let file = directory.join("dlv");
     if !file.is_file() {
-        let built = Command::new(toolchain.root.join("bin/go"))
+        let built = toolchain
+            .go()
             .args([
                 "install",
                 &format!("github.com/go-delve/delve/cmd/dlv@{DELVE}"),
             ])
-            .env("GOROOT", &toolchain.root)
-            .env("GOTOOLCHAIN", "local")
             .env("GOBIN", &directory)
             .stderr(Stdio::null())
             .status();
