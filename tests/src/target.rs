@@ -15,8 +15,6 @@ pub struct Target {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Lines,
-    /// What stood behind `READY` in its first line.
-    pub ready: String,
 }
 
 impl Target {
@@ -54,13 +52,12 @@ impl Target {
             child,
             stdin,
             lines,
-            ready: String::new(),
         };
         let first = target.line()?;
-        target.ready = first
-            .strip_prefix("READY ")
-            .with_context(|| format!("the program said {first:?} instead of READY"))?
-            .to_owned();
+        ensure!(
+            first.starts_with("READY "),
+            "the program said {first:?} instead of READY"
+        );
         Ok(target)
     }
 
@@ -68,14 +65,6 @@ impl Target {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
-    }
-
-    /// A value out of the `READY` line, such as `addr`.
-    #[must_use]
-    pub fn ready_value(&self, key: &str) -> Option<&str> {
-        self.ready
-            .split(' ')
-            .find_map(|w| w.strip_prefix(key)?.strip_prefix('='))
     }
 
     fn line(&mut self) -> Result<String> {
