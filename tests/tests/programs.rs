@@ -1,12 +1,9 @@
 //! The programs the other tests rely on keep their promises, whatever builds them.
 
-use std::sync::Mutex;
-
 use anyhow::{Result, ensure};
-use gostray_tests::counts;
 use gostray_tests::go::{self, Mode, Toolchain};
-use gostray_tests::need_releases;
 use gostray_tests::target::Target;
+use gostray_tests::{cells, counts, need_releases};
 
 fn check(toolchain: &Toolchain, mode: Mode) -> Result<()> {
     let exe = go::build("counters", toolchain, mode)?;
@@ -53,31 +50,12 @@ fn check(toolchain: &Toolchain, mode: Mode) -> Result<()> {
 #[ignore = "needs the Go releases in GOSTRAY_GO_ROOTS, and minutes to build with them"]
 fn counters_count_right() {
     let toolchains = need_releases!();
-    let queue = Mutex::new(Vec::new());
-    for toolchain in toolchains {
-        queue
-            .lock()
-            .unwrap()
-            .extend(Mode::ALL.map(|mode| (toolchain.clone(), mode)));
-    }
-    let failures = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let Some((toolchain, mode)) = queue.lock().unwrap().pop() else {
-                        return;
-                    };
-                    if let Err(e) = check(&toolchain, mode) {
-                        failures
-                            .lock()
-                            .unwrap()
-                            .push(format!("{} {mode:?}: {e:#}", toolchain.version));
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().unwrap();
+    let failures: Vec<_> = cells::for_all(&toolchains, &Mode::ALL, |toolchain, mode| {
+        let error = check(toolchain, mode).err()?;
+        Some(format!("{} {mode:?}: {error:#}", toolchain.version))
+    })
+    .into_iter()
+    .flatten()
+    .collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
