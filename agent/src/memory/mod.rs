@@ -14,4 +14,5 @@ pub use cached_pages::CachedPages;
 pub use core_file::CoreFile;
 pub use live::LiveMemory;
 pub use mapped_file::{FileChanged, FileIdentity, MappedFile};
+pub(crate) use reader::bounded;
 pub use reader::{BytesMemory, Extent, MemoryError, MemoryReader, VisitExtent};

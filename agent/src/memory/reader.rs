@@ -77,6 +77,35 @@ pub enum MemoryError {
     },
 }
 
+/// What the target claims of `what` at `address`; an error where it is more than `bound`.
+#[inline]
+pub(crate) fn bounded(
+    what: &'static str,
+    address: RuntimeAddress,
+    claimed: u64,
+    bound: u64,
+) -> Result<u64, MemoryError> {
+    if claimed <= bound {
+        return Ok(claimed);
+    }
+    Err(MemoryError::Implausible {
+        what,
+        address,
+        claimed,
+        bound,
+    })
+}
+
+impl RuntimeAddress {
+    /// `self + bytes`. Past the end of the address space nothing is mapped.
+    pub(crate) fn plus(self, bytes: u64) -> Result<Self, MemoryError> {
+        self.checked_add(bytes).ok_or(MemoryError::Unmapped {
+            address: self,
+            length: 8,
+        })
+    }
+}
+
 /// Some bytes of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {

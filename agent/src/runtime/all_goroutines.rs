@@ -79,11 +79,7 @@ impl AllGoroutines {
             return Ok(Vec::new());
         };
         // Before memory is reserved for so many, there should be so many.
-        let last = pointer.checked_add(before_last * 8);
-        memory.read_u64(last.ok_or(MemoryError::Unmapped {
-            address: pointer,
-            length: 8,
-        })?)?;
+        memory.read_u64(pointer.plus(before_last * 8)?)?;
         let words = usize::try_from(length).unwrap_or(0);
         let mut bytes = vec![0; words * 8];
         memory.read(pointer, &mut bytes)?;

@@ -8,11 +8,11 @@ use super::{
 };
 use crate::{
     binary::RuntimeAddress,
-    memory::{MemoryError, MemoryReader},
+    memory::{MemoryError, MemoryReader, bounded},
 };
 
 /// No release's `g` is larger; today it has some 450 bytes.
-const MAX_G: u32 = 4096;
+const MAX_G: u64 = 4096;
 /// Go's own limit for a stack is 1 GB on 64 bits (`runtime.maxstacksize`), twice that with debug
 /// settings.
 const MAX_STACK: u64 = 4 << 30;
@@ -56,14 +56,7 @@ pub(super) fn size_of_g(
     layout: &GoroutineLayout,
     address: RuntimeAddress,
 ) -> Result<usize, MemoryError> {
-    if layout.size > MAX_G {
-        return Err(MemoryError::Implausible {
-            what: "a g",
-            address,
-            claimed: layout.size.into(),
-            bound: MAX_G.into(),
-        });
-    }
+    bounded("a g", address, layout.size.into(), MAX_G)?;
     Ok(layout.size as usize)
 }
 
@@ -138,15 +131,8 @@ impl<'a> RawG<'a> {
         address: RuntimeAddress,
     ) -> Result<u64, MemoryError> {
         let (low, high) = (self.word(layout.stack_lo), self.word(layout.stack_hi));
-        match high.checked_sub(low) {
-            Some(size) if size <= MAX_STACK => Ok(size),
-            size => Err(MemoryError::Implausible {
-                what: "the stack of the g",
-                address,
-                claimed: size.unwrap_or(u64::MAX),
-                bound: MAX_STACK,
-            }),
-        }
+        let size = high.checked_sub(low).unwrap_or(u64::MAX);
+        bounded("the stack of the g", address, size, MAX_STACK)
     }
 
     /// Where it will go on, unless it runs.
@@ -228,9 +214,5 @@ pub fn thread_id(
     procid: u32,
     m: RuntimeAddress,
 ) -> Result<u64, MemoryError> {
-    let address = m.checked_add(procid.into()).ok_or(MemoryError::Unmapped {
-        address: m,
-        length: 8,
-    })?;
-    memory.read_u64(address)
+    memory.read_u64(m.plus(procid.into())?)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::layout::{LayoutError, Layouts};
 use crate::{
     binary::RuntimeAddress,
-    memory::{MemoryError, MemoryReader},
+    memory::{MemoryError, MemoryReader, bounded},
 };
 
 /// Labels of one goroutine; people set a handful.
@@ -78,7 +78,7 @@ impl LabelsLayout {
                 if map.0 == 0 {
                     return Ok(Labels::new());
                 }
-                let field = |offset: u32| at(map, offset.into());
+                let field = |offset: u32| map.plus(offset.into());
                 let [log] = memory.read_array::<1>(field(b)?)?;
                 let now = RuntimeAddress(memory.read_u64(field(buckets)?)?);
                 let old = RuntimeAddress(memory.read_u64(field(oldbuckets)?)?);
@@ -102,7 +102,8 @@ fn list(memory: &impl MemoryReader, address: RuntimeAddress) -> Result<Labels, M
     bounded("a list of labels", address, count, MAX_LABELS)?;
     (0..count)
         .map(|n| {
-            let label: [u8; 2 * STRING] = memory.read_array(at(pointer, n * 2 * STRING as u64)?)?;
+            let label: [u8; 2 * STRING] =
+                memory.read_array(pointer.plus(n * 2 * STRING as u64)?)?;
             let (key, value) = label.split_at(STRING);
             Ok((text(memory, key)?, text(memory, value)?))
         })
@@ -117,9 +118,9 @@ fn table(
     labels: &mut Labels,
 ) -> Result<(), MemoryError> {
     // Behind all buckets together there are not more than all labels need: a ring would end here.
-    let mut overflows = MAX_LABELS;
+    let mut overflows = 0;
     for n in 0..count {
-        let mut bucket = at(buckets, n * BUCKET_SIZE as u64)?;
+        let mut bucket = buckets.plus(n * BUCKET_SIZE as u64)?;
         while bucket.0 != 0 {
             let bytes: [u8; BUCKET_SIZE] = memory.read_array(bucket)?;
             let (hashes, rest) = bytes.split_at(BUCKET);
@@ -134,12 +135,8 @@ fn table(
             let next: [u8; 8] = next.try_into().unwrap_or_default();
             bucket = RuntimeAddress(u64::from_le_bytes(next));
             if bucket.0 != 0 {
-                overflows = overflows.checked_sub(1).ok_or(MemoryError::Implausible {
-                    what: "a map of labels",
-                    address: buckets,
-                    claimed: MAX_LABELS + 1,
-                    bound: MAX_LABELS,
-                })?;
+                overflows += 1;
+                bounded("a map of labels", buckets, overflows, MAX_LABELS)?;
             }
         }
     }
@@ -162,29 +159,6 @@ fn pair(bytes: &[u8]) -> (RuntimeAddress, u64) {
     let (words, _) = bytes.as_chunks::<8>();
     let word = |n: usize| words.get(n).map_or(0, |word| u64::from_le_bytes(*word));
     (RuntimeAddress(word(0)), word(1))
-}
-
-fn at(address: RuntimeAddress, bytes: u64) -> Result<RuntimeAddress, MemoryError> {
-    address
-        .checked_add(bytes)
-        .ok_or(MemoryError::Unmapped { address, length: 8 })
-}
-
-fn bounded(
-    what: &'static str,
-    address: RuntimeAddress,
-    claimed: u64,
-    bound: u64,
-) -> Result<(), MemoryError> {
-    if claimed <= bound {
-        return Ok(());
-    }
-    Err(MemoryError::Implausible {
-        what,
-        address,
-        claimed,
-        bound,
-    })
 }
 
 #[cfg(test)]

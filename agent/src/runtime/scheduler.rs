@@ -4,7 +4,7 @@
 use super::{globals::Global, layout::LayoutError, layout::Layouts};
 use crate::{
     binary::{GoBinary, LoadBias, RuntimeAddress},
-    memory::{MemoryError, MemoryReader},
+    memory::{MemoryError, MemoryReader, bounded},
 };
 
 /// `runtime.sched` has no other function in common that refers to its start in all releases: both
@@ -133,7 +133,7 @@ impl Scheduler {
     }
 
     fn word(&self, memory: &impl MemoryReader, offset: u32) -> Result<u64, MemoryError> {
-        memory.read_u64(plus(self.sched, offset.into())?)
+        memory.read_u64(self.sched.plus(offset.into())?)
     }
 
     /// Every program has had goroutines and threads.
@@ -175,7 +175,7 @@ impl Scheduler {
             goidcacheend,
             ..
         } = self.offsets;
-        let number: [u8; 4] = memory.read_array(plus(address, self.offsets.id.into())?)?;
+        let number: [u8; 4] = memory.read_array(address.plus(self.offsets.id.into())?)?;
         let number = u32::from_le_bytes(number);
         // The list is ordered by it: anything else is another list.
         if number != id {
@@ -186,8 +186,8 @@ impl Scheduler {
                 bound: id.into(),
             });
         }
-        let begin = memory.read_u64(plus(address, goidcache.into())?)?;
-        let end = memory.read_u64(plus(address, goidcacheend.into())?)?;
+        let begin = memory.read_u64(address.plus(goidcache.into())?)?;
+        let end = memory.read_u64(address.plus(goidcacheend.into())?)?;
         Ok(Processor {
             reserved: end.saturating_sub(begin),
         })
@@ -198,29 +198,6 @@ impl Scheduler {
 struct Processor {
     /// Goroutine numbers it has taken and not given out.
     reserved: u64,
-}
-
-fn plus(address: RuntimeAddress, bytes: u64) -> Result<RuntimeAddress, MemoryError> {
-    address
-        .checked_add(bytes)
-        .ok_or(MemoryError::Unmapped { address, length: 8 })
-}
-
-fn bounded(
-    what: &'static str,
-    address: RuntimeAddress,
-    claimed: u64,
-    bound: u64,
-) -> Result<u64, MemoryError> {
-    if claimed <= bound {
-        return Ok(claimed);
-    }
-    Err(MemoryError::Implausible {
-        what,
-        address,
-        claimed,
-        bound,
-    })
 }
 
 #[cfg(test)]

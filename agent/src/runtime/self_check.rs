@@ -7,7 +7,10 @@ use super::{
     goroutine::{RawG, size_of_g},
     layout::{GoroutineLayout, LayoutError, Layouts},
 };
-use crate::memory::{MemoryError, MemoryReader};
+use crate::{
+    binary::RuntimeAddress,
+    memory::{MemoryError, MemoryReader},
+};
 
 /// Goroutines looked at: the oldest, and so mostly ones that rest.
 const LOOKED_AT: usize = 256;
@@ -67,10 +70,9 @@ pub fn self_check(
                     g.word(layout.goid)
                 )),
                 GoroutineState::Running if thread != 0 => {
-                    let m = crate::binary::RuntimeAddress(thread);
-                    let runs = m.checked_add(curg.into()).map(|at| memory.read_u64(at));
-                    match runs {
-                        Some(Ok(runs)) if runs == address.0 => None,
+                    let place = RuntimeAddress(thread).plus(curg.into());
+                    match place.and_then(|place| memory.read_u64(place)) {
+                        Ok(runs) if runs == address.0 => None,
                         _ => Some(format!(
                             "the thread of the running g at {address} runs another"
                         )),
