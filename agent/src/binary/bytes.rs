@@ -17,10 +17,12 @@ fn array_at<const N: usize>(bytes: &[u8], offset: u64) -> Option<[u8; N]> {
     bytes.get(start..)?.first_chunk().copied()
 }
 
+#[inline]
 pub(crate) fn u8_at(bytes: &[u8], offset: u64) -> Option<u8> {
     bytes.get(usize::try_from(offset).ok()?).copied()
 }
 
+#[inline]
 pub(crate) fn u32_at(bytes: &[u8], offset: u64) -> Option<u32> {
     array_at(bytes, offset).map(u32::from_le_bytes)
 }
@@ -29,8 +31,15 @@ pub(crate) fn i32_at(bytes: &[u8], offset: u64) -> Option<i32> {
     array_at(bytes, offset).map(i32::from_le_bytes)
 }
 
+#[inline]
 pub(crate) fn u64_at(bytes: &[u8], offset: u64) -> Option<u64> {
     array_at(bytes, offset).map(u64::from_le_bytes)
+}
+
+/// All whole words.
+pub(crate) fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let (words, _) = bytes.as_chunks::<8>();
+    words.iter().map(|word| u64::from_le_bytes(*word))
 }
 
 /// The bytes up to the NUL at or after `offset`; `None` if there is none.

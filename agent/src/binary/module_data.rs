@@ -6,7 +6,7 @@
 
 use object::elf;
 
-use super::bytes::{tail_at, u32_at, u64_at};
+use super::bytes::{tail_at, u32_at, u64_at, words};
 use super::pclntab::PclntabLayout;
 use super::{BinaryError, ElfView, GoVersion, LinkAddress, LoadBias};
 
@@ -132,12 +132,10 @@ impl ModuleData {
     /// and sizes of the tables and of the data, which two builds hardly have in common.
     #[must_use]
     pub fn is_head(&self, bytes: &[u8; Self::HEAD_SIZE], bias: LoadBias) -> bool {
-        let (words, _) = bytes.as_chunks::<8>();
-        let words = words.iter().map(|word| u64::from_le_bytes(*word));
         // Sizes are as linked, addresses are moved.
         self.head
             .iter()
-            .zip(words)
+            .zip(words(bytes))
             .all(|(linked, word)| word == *linked || word == linked.wrapping_add(bias.0))
     }
 

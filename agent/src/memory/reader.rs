@@ -153,6 +153,19 @@ pub trait MemoryReader {
         Ok(bytes)
     }
 
+    /// `N` words at `address`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn read_words<const N: usize>(&self, address: RuntimeAddress) -> Result<[u64; N], MemoryError>
+    where
+        Self: Sized,
+    {
+        let mut words = [[0; 8]; N];
+        self.read(address, words.as_flattened_mut())?;
+        Ok(words.map(u64::from_le_bytes))
+    }
+
     /// The word at `address`.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use super::{
     globals::Global,
     goroutine::{RawG, size_of_g},
     layout::GoroutineLayout,
+    slices::Slice,
     state::GoroutineState,
 };
 use crate::{
@@ -74,36 +75,11 @@ impl AllGoroutines {
     /// # Errors
     /// Not readable, or of a length that cannot be.
     pub fn read(&self, memory: &impl MemoryReader) -> Result<Vec<RuntimeAddress>, MemoryError> {
-        let (pointer, length) = self.header(memory)?;
-        let Some(before_last) = length.checked_sub(1) else {
-            return Ok(Vec::new());
-        };
-        // Before memory is reserved for so many, there should be so many.
-        memory.read_u64(pointer.plus(before_last * 8)?)?;
-        let words = usize::try_from(length).unwrap_or(0);
-        let mut bytes = vec![0; words * 8];
-        memory.read(pointer, &mut bytes)?;
-        let (words, _) = bytes.as_chunks::<8>();
-        Ok(words
-            .iter()
-            .map(|word| RuntimeAddress(u64::from_le_bytes(*word)))
-            .collect())
+        self.slice(memory)?.pointers(memory)
     }
 
-    fn header(&self, memory: &impl MemoryReader) -> Result<(RuntimeAddress, u64), MemoryError> {
-        let bytes: [u8; 24] = memory.read_array(self.slice)?;
-        let (words, _) = bytes.as_chunks::<8>();
-        let word = |n: usize| words.get(n).map_or(0, |word| u64::from_le_bytes(*word));
-        let (pointer, length, capacity) = (word(0), word(1), word(2));
-        if length > capacity || capacity > MAX_GOROUTINES {
-            return Err(MemoryError::Implausible {
-                what: "the list of goroutines",
-                address: self.slice,
-                claimed: length.max(capacity),
-                bound: MAX_GOROUTINES,
-            });
-        }
-        Ok((RuntimeAddress(pointer), length))
+    fn slice(&self, memory: &impl MemoryReader) -> Result<Slice, MemoryError> {
+        Slice::read(memory, "the list of goroutines", self.slice, MAX_GOROUTINES)
     }
 
     /// Whether this can be the slice: the first goroutine of a program has the number 1, and its
@@ -113,11 +89,11 @@ impl AllGoroutines {
         memory: &impl MemoryReader,
         layout: &GoroutineLayout,
     ) -> Result<bool, MemoryError> {
-        let (pointer, length) = self.header(memory)?;
-        if length == 0 {
+        let slice = self.slice(memory)?;
+        if slice.length == 0 {
             return Ok(false);
         }
-        let first = RuntimeAddress(memory.read_u64(pointer)?);
+        let first = RuntimeAddress(memory.read_u64(slice.elements)?);
         let mut bytes = vec![0; size_of_g(layout, first)?];
         memory.read(first, &mut bytes)?;
         let g = RawG::new(&bytes);

@@ -8,7 +8,7 @@ use super::{
     layout::GoroutineLayout,
 };
 use crate::{
-    binary::RuntimeAddress,
+    binary::{RuntimeAddress, bytes::u32_at},
     memory::{Extent, MemoryError, MemoryReader},
 };
 
@@ -138,9 +138,9 @@ impl Census {
             .collect();
         let mut alive = 0;
         memory.read_extents(&statuses, &mut |_, status| {
-            let status = status.ok().and_then(|bytes| bytes.first_chunk());
-            let state = status.map(|bytes| GoroutineState::from(u32::from_le_bytes(*bytes)));
-            alive += u64::from(state.is_some_and(|state| !state.is_free()));
+            let status = status.ok().and_then(|bytes| u32_at(bytes, 0));
+            alive +=
+                u64::from(status.is_some_and(|status| !GoroutineState::from(status).is_free()));
         });
         Ok(alive)
     }

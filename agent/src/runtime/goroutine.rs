@@ -7,7 +7,10 @@ use super::{
     waits::Wait,
 };
 use crate::{
-    binary::RuntimeAddress,
+    binary::{
+        RuntimeAddress,
+        bytes::{u8_at, u32_at, u64_at},
+    },
     memory::{MemoryError, MemoryReader, bounded},
 };
 
@@ -74,9 +77,7 @@ impl<'a> RawG<'a> {
 
     /// The word at `offset`, which is one of the layout's and so inside of the struct.
     pub(super) fn word(self, offset: u32) -> u64 {
-        let word = self.bytes.get(offset as usize..);
-        word.and_then(|tail| tail.first_chunk())
-            .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+        u64_at(self.bytes, offset.into()).unwrap_or(0)
     }
 
     fn address(self, offset: u32) -> Option<RuntimeAddress> {
@@ -84,7 +85,7 @@ impl<'a> RawG<'a> {
     }
 
     fn byte(self, offset: u32) -> u8 {
-        self.bytes.get(offset as usize).copied().unwrap_or(0)
+        u8_at(self.bytes, offset.into()).unwrap_or(0)
     }
 
     pub(super) fn state(self, layout: &GoroutineLayout) -> GoroutineState {
@@ -92,10 +93,7 @@ impl<'a> RawG<'a> {
     }
 
     fn status(self, layout: &GoroutineLayout) -> u32 {
-        let status = self.bytes.get(layout.atomicstatus as usize..);
-        status
-            .and_then(|tail| tail.first_chunk())
-            .map_or(u32::MAX, |bytes| u32::from_le_bytes(*bytes))
+        u32_at(self.bytes, layout.atomicstatus.into()).unwrap_or(u32::MAX)
     }
 
     /// All that it tells without its stack and what it waits on.

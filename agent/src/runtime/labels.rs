@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::layout::{LayoutError, Layouts};
+use super::{
+    layout::{LayoutError, Layouts},
+    slices::string,
+};
 use crate::{
     binary::RuntimeAddress,
     memory::{MemoryError, MemoryReader, bounded},
@@ -12,12 +15,12 @@ use crate::{
 const MAX_LABELS: u64 = 256;
 /// Bytes of one key or value.
 const MAX_TEXT: u64 = 4096;
-/// Pointer and length.
-const STRING: usize = 16;
 /// `bucketCnt` of `src/runtime/map.go`: entries of a bucket, which begins with a byte for each and
 /// ends with a pointer to the next.
 const BUCKET: usize = 8;
-const BUCKET_SIZE: usize = BUCKET + BUCKET * 2 * STRING + 8;
+const BUCKET_WORDS: usize = 1 + BUCKET * 2 * STRING_WORDS + 1;
+/// Pointer and length.
+const STRING_WORDS: usize = 2;
 /// `minTopHash` of `src/runtime/map.go`: smaller ones mark entries that are not there.
 const MIN_TOP_HASH: u8 = 5;
 
@@ -97,15 +100,14 @@ impl LabelsLayout {
 }
 
 fn list(memory: &impl MemoryReader, address: RuntimeAddress) -> Result<Labels, MemoryError> {
-    let header: [u8; STRING] = memory.read_array(address)?;
-    let (pointer, count) = pair(&header);
+    let [pointer, count] = memory.read_words(address)?;
     bounded("a list of labels", address, count, MAX_LABELS)?;
     (0..count)
         .map(|n| {
-            let label: [u8; 2 * STRING] =
-                memory.read_array(pointer.plus(n * 2 * STRING as u64)?)?;
-            let (key, value) = label.split_at(STRING);
-            Ok((text(memory, key)?, text(memory, value)?))
+            let label = RuntimeAddress(pointer).plus(n * 2 * STRING_WORDS as u64 * 8)?;
+            let [key, key_length, value, value_length] = memory.read_words(label)?;
+            let key = text(memory, [key, key_length])?;
+            Ok((key, text(memory, [value, value_length])?))
         })
         .collect()
 }
@@ -120,20 +122,17 @@ fn table(
     // Behind all buckets together there are not more than all labels need: a ring would end here.
     let mut overflows = 0;
     for n in 0..count {
-        let mut bucket = buckets.plus(n * BUCKET_SIZE as u64)?;
+        let mut bucket = buckets.plus(n * BUCKET_WORDS as u64 * 8)?;
         while bucket.0 != 0 {
-            let bytes: [u8; BUCKET_SIZE] = memory.read_array(bucket)?;
-            let (hashes, rest) = bytes.split_at(BUCKET);
-            let (keys, rest) = rest.split_at(BUCKET * STRING);
-            let (values, next) = rest.split_at(BUCKET * STRING);
-            let entries = keys.chunks_exact(STRING).zip(values.chunks_exact(STRING));
-            for (hash, (key, value)) in hashes.iter().zip(entries) {
+            let [hashes, strings @ .., next] = memory.read_words::<BUCKET_WORDS>(bucket)?;
+            let (strings, _) = strings.as_chunks::<STRING_WORDS>();
+            let (keys, values) = strings.split_at(BUCKET);
+            for (hash, (key, value)) in hashes.to_le_bytes().iter().zip(keys.iter().zip(values)) {
                 if *hash >= MIN_TOP_HASH {
-                    labels.insert(text(memory, key)?, text(memory, value)?);
+                    labels.insert(text(memory, *key)?, text(memory, *value)?);
                 }
             }
-            let next: [u8; 8] = next.try_into().unwrap_or_default();
-            bucket = RuntimeAddress(u64::from_le_bytes(next));
+            bucket = RuntimeAddress(next);
             if bucket.0 != 0 {
                 overflows += 1;
                 bounded("a map of labels", buckets, overflows, MAX_LABELS)?;
@@ -144,21 +143,9 @@ fn table(
 }
 
 /// The string whose header is `header`; what is not UTF-8 is replaced.
-fn text(memory: &impl MemoryReader, header: &[u8]) -> Result<String, MemoryError> {
-    let (pointer, length) = pair(header);
-    bounded("a label", pointer, length, MAX_TEXT)?;
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-    if length > 0 {
-        memory.read(pointer, &mut bytes)?;
-    }
+fn text(memory: &impl MemoryReader, header: [u64; STRING_WORDS]) -> Result<String, MemoryError> {
+    let bytes = string(memory, "a label", header, MAX_TEXT)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// A pointer and the word behind it.
-fn pair(bytes: &[u8]) -> (RuntimeAddress, u64) {
-    let (words, _) = bytes.as_chunks::<8>();
-    let word = |n: usize| words.get(n).map_or(0, |word| u64::from_le_bytes(*word));
-    (RuntimeAddress(word(0)), word(1))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod layout;
 mod references;
 mod scheduler;
 mod self_check;
+mod slices;
 mod stack;
 mod state;
 mod unwind;

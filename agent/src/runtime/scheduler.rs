@@ -1,7 +1,11 @@
 //! How many goroutines a program has created, known without any probe: the scheduler's counter of
 //! goroutine numbers, less those that the processors have taken and not yet given out.
 
-use super::{globals::Global, layout::LayoutError, layout::Layouts};
+use super::{
+    globals::Global,
+    layout::{LayoutError, Layouts},
+    slices::Slice,
+};
 use crate::{
     binary::{GoBinary, LoadBias, RuntimeAddress},
     memory::{MemoryError, MemoryReader, bounded},
@@ -144,23 +148,11 @@ impl Scheduler {
     }
 
     fn processors(&self, memory: &impl MemoryReader) -> Result<Vec<Processor>, MemoryError> {
-        let bytes: [u8; 24] = memory.read_array(self.processors)?;
-        let (words, _) = bytes.as_chunks::<8>();
-        let word = |n: usize| words.get(n).map_or(0, |word| u64::from_le_bytes(*word));
-        let (list, length, capacity) = (RuntimeAddress(word(0)), word(1), word(2));
-        bounded("the list of processors", self.processors, length, capacity)?;
-        bounded(
-            "the list of processors",
-            self.processors,
-            capacity,
-            MAX_PROCESSORS,
-        )?;
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0) * 8];
-        memory.read(list, &mut bytes)?;
-        let (words, _) = bytes.as_chunks::<8>();
+        let what = "the list of processors";
+        let list = Slice::read(memory, what, self.processors, MAX_PROCESSORS)?;
         (0_u32..)
-            .zip(words)
-            .map(|(id, word)| self.processor(memory, id, RuntimeAddress(u64::from_le_bytes(*word))))
+            .zip(list.pointers(memory)?)
+            .map(|(id, address)| self.processor(memory, id, address))
             .collect()
     }
 

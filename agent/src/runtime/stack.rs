@@ -1,7 +1,7 @@
 //! The stack of a goroutine that rests, from one copy of its top.
 
 use super::unwind::Unwinder;
-use crate::binary::RuntimeAddress;
+use crate::binary::{RuntimeAddress, bytes::u64_at};
 
 /// Of a stack, from its top, at most this much is read.
 pub(super) const MAX_STACK_READ: u64 = 1 << 20;
@@ -30,9 +30,7 @@ impl Registers {
 
 /// The word at `address` of a stack of which `stack` are the bytes from `sp` on.
 pub(super) fn word_at(stack: &[u8], sp: u64, address: u64) -> Option<u64> {
-    let offset = usize::try_from(address.checked_sub(sp)?).ok()?;
-    let bytes = stack.get(offset..)?.first_chunk()?;
-    Some(u64::from_le_bytes(*bytes))
+    u64_at(stack, address.checked_sub(sp)?)
 }
 
 /// The pc and the return addresses of `stack`, the bytes from `sp` on, innermost first: by frame

@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::{references::data_references, waits};
+use super::{references::data_references, slices::string, waits};
 use crate::{
     binary::{GoBinary, LinkAddress, LoadBias, RuntimeAddress},
     memory::MemoryReader,
@@ -117,21 +117,8 @@ impl FromIterator<String> for WaitReasons {
 }
 
 fn read_string(memory: &impl MemoryReader, header: RuntimeAddress) -> Option<String> {
-    let bytes: [u8; STRING] = memory.read_array(header).ok()?;
-    let (words, _) = bytes.as_chunks::<8>();
-    let &[pointer, length] = words else {
-        return None;
-    };
-    let length = u64::from_le_bytes(length);
-    if length > MAX_LENGTH {
-        return None;
-    }
-    let mut text = vec![0; usize::try_from(length).ok()?];
-    if length > 0 {
-        memory
-            .read(RuntimeAddress(u64::from_le_bytes(pointer)), &mut text)
-            .ok()?;
-    }
+    let header = memory.read_words(header).ok()?;
+    let text = string(memory, "a wait reason", header, MAX_LENGTH).ok()?;
     let text = String::from_utf8(text).ok()?;
     text.bytes()
         .all(|byte| (0x20..0x7f).contains(&byte))

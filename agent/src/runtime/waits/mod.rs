@@ -18,7 +18,10 @@ pub use semaphores::SemaphoreTable;
 
 use super::{Goroutine, WaitReasons, state::GoroutineState};
 use crate::{
-    binary::RuntimeAddress,
+    binary::{
+        RuntimeAddress,
+        bytes::{u64_at, words},
+    },
     memory::{MemoryError, MemoryReader},
 };
 
@@ -228,10 +231,8 @@ impl Waiter {
     /// Keeps the words of `stack`, the bytes from its top on, which lies at `sp` and ends at
     /// `high`, that may point to something outside of it.
     pub(super) fn keep_words(&mut self, stack: &[u8], sp: u64, high: u64) {
-        let (words, _) = stack.as_chunks::<8>();
-        let words = words.iter().take(STACK_WORDS);
-        self.words = words
-            .map(|word| u64::from_le_bytes(*word))
+        self.words = words(stack)
+            .take(STACK_WORDS)
             .filter(|word| is_pointer(*word) && !(sp..high).contains(word))
             .collect();
         self.words.dedup();
@@ -246,10 +247,7 @@ fn is_pointer(word: u64) -> bool {
 
 /// The word at `offset` of a struct's bytes; 0 beyond their end, as nothing is there.
 fn word(bytes: &[u8], offset: u32) -> u64 {
-    bytes
-        .get(offset as usize..)
-        .and_then(|tail| tail.first_chunk())
-        .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    u64_at(bytes, offset.into()).unwrap_or(0)
 }
 
 #[cfg(test)]
