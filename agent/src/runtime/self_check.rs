@@ -53,9 +53,9 @@ pub fn self_check(
 ) -> Result<(), SelfCheckError> {
     let curg = layouts.offset_of_size("runtime.m", "curg", 8)?;
     let addresses = all.read(memory)?;
-    let mut failure = None;
     for (n, address) in addresses.iter().take(LOOKED_AT).enumerate() {
         let mut bytes = vec![0; size_of_g(layout, *address)?];
+        let mut failure = None;
         // It is one of the attempts that has to fit; what never does is reported.
         for _ in 0..ATTEMPTS {
             memory.read(*address, &mut bytes)?;
@@ -84,14 +84,11 @@ pub fn self_check(
                 break;
             }
         }
-        if failure.is_some() {
-            break;
+        if let Some(what) = failure {
+            return Err(SelfCheckError::DoesNotFit { what });
         }
     }
-    match failure {
-        Some(what) => Err(SelfCheckError::DoesNotFit { what }),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -46,10 +46,7 @@ fn states_are_known() {
     let runtime = Runtime::new(25);
     runtime.goroutine(WAITING);
     let g = runtime.goroutine(0x77);
-    let expected = format!(
-        "the g at {} has the status 119",
-        crate::binary::RuntimeAddress(g)
-    );
+    let expected = format!("the g at {} has the status 119", RuntimeAddress(g));
     assert_eq!(misfit(&runtime), expected);
 }
 
