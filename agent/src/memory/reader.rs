@@ -115,6 +115,17 @@ pub struct Extent {
     pub length: usize,
 }
 
+impl Extent {
+    /// `length` bytes at each of `addresses`.
+    pub(crate) fn each(
+        addresses: impl IntoIterator<Item = RuntimeAddress>,
+        length: usize,
+    ) -> Vec<Self> {
+        let addresses = addresses.into_iter();
+        addresses.map(|address| Self { address, length }).collect()
+    }
+}
+
 /// Takes the index of an extent and what is there.
 pub type VisitExtent<'a> = dyn FnMut(usize, Result<&[u8], MemoryError>) + 'a;
 

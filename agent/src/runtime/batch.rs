@@ -101,13 +101,7 @@ pub(super) fn read(
         return Ok(());
     };
     let size = size_of_g(layout, *first)?;
-    let extents: Vec<Extent> = addresses
-        .iter()
-        .map(|address| Extent {
-            address: *address,
-            length: size,
-        })
-        .collect();
+    let extents = Extent::each(addresses.iter().copied(), size);
     // Of goroutines of which nothing else is read, it does not matter whether they rest.
     let is_deep = scope.stacks.is_some() || scope.waits.is_some();
     // One behind the other, as they come.

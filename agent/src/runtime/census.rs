@@ -126,21 +126,14 @@ impl Census {
         layout: &GoroutineLayout,
         all: AllGoroutines,
     ) -> Result<u64, MemoryError> {
-        let statuses: Vec<Extent> = all
-            .read(memory)?
-            .into_iter()
-            .filter_map(|g| {
-                Some(Extent {
-                    address: g.checked_add(layout.atomicstatus.into())?,
-                    length: size_of::<u32>(),
-                })
-            })
-            .collect();
+        let all = all.read(memory)?.into_iter();
+        let statuses = all.filter_map(|g| g.checked_add(layout.atomicstatus.into()));
+        let statuses = Extent::each(statuses, size_of::<u32>());
         let mut alive = 0;
         memory.read_extents(&statuses, &mut |_, status| {
             let status = status.ok().and_then(|bytes| u32_at(bytes, 0));
-            alive +=
-                u64::from(status.is_some_and(|status| !GoroutineState::from(status).is_free()));
+            let state = status.map(GoroutineState::from);
+            alive += u64::from(state.is_some_and(|state| !state.is_free()));
         });
         Ok(alive)
     }

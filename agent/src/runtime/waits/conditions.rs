@@ -5,7 +5,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Kind, Wait, WaitLayout, Waiter, is_pointer, layout::Condition, word};
+use super::{
+    Kind, Wait, Waiter, is_pointer,
+    layout::{Condition, Sudog},
+    word,
+};
 use crate::{
     binary::RuntimeAddress,
     memory::{CachedPages, Extent, MemoryReader},
@@ -28,13 +32,11 @@ impl Conditions {
     pub(super) fn resolve(
         &mut self,
         memory: &impl MemoryReader,
-        layout: &WaitLayout,
+        condition: Condition,
+        sudog: Sudog,
         waiters: &[Waiter],
         found: &mut impl FnMut(usize, Wait),
     ) {
-        let Some(condition) = layout.condition else {
-            return;
-        };
         let waiting = || {
             let without_sudog = |w: &&Waiter| w.kind == Kind::Condition && w.sudog == 0;
             waiters.iter().filter(without_sudog)
@@ -42,7 +44,7 @@ impl Conditions {
         // Who is on the list of another's condition needs no search of its own.
         for waiter in waiting() {
             if !self.lists.contains_key(&waiter.g.0) {
-                self.search(memory, layout, condition, waiter);
+                self.search(memory, condition, sudog, waiter);
             }
         }
         for waiter in waiting() {
@@ -56,8 +58,8 @@ impl Conditions {
     fn search(
         &mut self,
         memory: &impl MemoryReader,
-        layout: &WaitLayout,
         condition: Condition,
+        sudog: Sudog,
         waiter: &Waiter,
     ) {
         let lists: Vec<RuntimeAddress> = waiter
@@ -65,13 +67,7 @@ impl Conditions {
             .iter()
             .filter_map(|word| RuntimeAddress(*word).checked_add(condition.list.into()))
             .collect();
-        let extents: Vec<Extent> = lists
-            .iter()
-            .map(|address| Extent {
-                address: *address,
-                length: condition.list_size as usize,
-            })
-            .collect();
+        let extents = Extent::each(lists.iter().copied(), condition.list_size as usize);
         let mut heads = Vec::new();
         memory.read_extents(&extents, &mut |index, bytes| {
             let head = bytes.map_or(0, |bytes| word(bytes, condition.head));
@@ -81,7 +77,7 @@ impl Conditions {
         });
         for (list, head) in heads {
             let left = MAX_WAITERS.saturating_sub(self.followed);
-            let members = members(memory, layout, head, left);
+            let members = members(memory, sudog, head, left);
             self.followed += members.len();
             if members.contains(&waiter.g.0) {
                 self.lists.extend(members.into_iter().map(|g| (g, list)));
@@ -92,9 +88,9 @@ impl Conditions {
 }
 
 /// The `g`s on the list that begins with `head`, at most `left` of them.
-fn members(memory: &impl MemoryReader, layout: &WaitLayout, head: u64, left: usize) -> Vec<u64> {
+fn members(memory: &impl MemoryReader, layout: Sudog, head: u64, left: usize) -> Vec<u64> {
     let memory = CachedPages::new(memory);
-    let mut bytes = vec![0; layout.sudog.size as usize];
+    let mut bytes = vec![0; layout.size as usize];
     let mut gs = Vec::new();
     // A list that is changed meanwhile may lead back.
     let mut seen = HashSet::new();
@@ -104,12 +100,12 @@ fn members(memory: &impl MemoryReader, layout: &WaitLayout, head: u64, left: usi
         && seen.insert(sudog)
         && memory.read(RuntimeAddress(sudog), &mut bytes).is_ok()
     {
-        let g = word(&bytes, layout.sudog.g);
+        let g = word(&bytes, layout.g);
         if !is_pointer(g) {
             break;
         }
         gs.push(g);
-        sudog = word(&bytes, layout.sudog.next);
+        sudog = word(&bytes, layout.next);
     }
     gs
 }

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 pub use layout::WaitLayout;
 pub use semaphores::SemaphoreTable;
 
-use super::{Goroutine, WaitReasons, state::GoroutineState};
+use super::{Goroutine, WaitReasons};
 use crate::{
     binary::{
         RuntimeAddress,
@@ -172,7 +172,7 @@ impl Waits {
         goroutine: &Goroutine,
         word: impl Fn(u32) -> u64,
     ) -> Option<Waiter> {
-        if goroutine.state != GoroutineState::Waiting && goroutine.state != GoroutineState::Leaked {
+        if !goroutine.state.is_parked() {
             return None;
         }
         let kind = *self.kinds.get(usize::from(goroutine.wait_reason))?;
@@ -211,9 +211,14 @@ impl Waits {
         }
         sudogs::resolve(memory, &self.layout, waiters, found);
         sudogs::sleepers(memory, &self.layout, waiters, found);
-        self.conditions
-            .resolve(memory, &self.layout, waiters, found);
-        self.poll.resolve(memory, &self.layout, waiters, found);
+        if let Some(condition) = self.layout.condition {
+            let sudog = self.layout.sudog;
+            self.conditions
+                .resolve(memory, condition, sudog, waiters, found);
+        }
+        if let Some(poll) = self.layout.poll {
+            self.poll.resolve(memory, poll, waiters, found);
+        }
     }
 }
 

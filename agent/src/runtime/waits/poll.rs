@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Kind, Wait, WaitLayout, Waiter, layout::PollDescriptor, word};
+use super::{Kind, Wait, Waiter, layout::PollDescriptor, word};
 use crate::{
     binary::RuntimeAddress,
     memory::{Extent, MemoryReader},
@@ -26,13 +26,10 @@ impl Poll {
     pub(super) fn resolve(
         &mut self,
         memory: &impl MemoryReader,
-        layout: &WaitLayout,
+        poll: PollDescriptor,
         waiters: &[Waiter],
         found: &mut impl FnMut(usize, Wait),
     ) {
-        let Some(poll) = layout.poll else {
-            return;
-        };
         let mut missing: Vec<&Waiter> = waiters.iter().filter(|w| w.kind == Kind::Poller).collect();
         for known_blocks_only in [true, false] {
             let blocks = &self.blocks;
@@ -57,13 +54,7 @@ fn read(
     found: &mut impl FnMut(usize, Wait),
 ) -> HashMap<usize, RuntimeAddress> {
     let length = poll.fd.max(poll.rg).max(poll.wg) as usize + 8;
-    let extents: Vec<Extent> = candidates
-        .iter()
-        .map(|(_, address)| Extent {
-            address: *address,
-            length,
-        })
-        .collect();
+    let extents = Extent::each(candidates.iter().map(|(_, address)| *address), length);
     let mut told = HashMap::new();
     memory.read_extents(&extents, &mut |index, bytes| {
         let ((waiter, address), Ok(bytes)) = (candidates[index], bytes) else {

@@ -83,7 +83,7 @@ impl SemaphoreTable {
         let memory = CachedPages::new(memory);
         let mut waiters = HashMap::new();
         let mut seen = HashSet::new();
-        let mut next: Vec<u64> = self.treaps(&memory)?;
+        let mut next = self.treaps(&memory)?;
         let mut bytes = vec![0; layout.sudog.size as usize];
         while let Some(sudog) = next.pop() {
             let known = !is_pointer(sudog) || seen.len() >= MAX_SUDOGS || !seen.insert(sudog);
@@ -98,15 +98,12 @@ impl SemaphoreTable {
         Ok(waiters)
     }
 
-    /// The first nodes of all treaps, zeroes left out.
+    /// The first node of each treap, in order; 0 of an empty one.
     fn treaps(&self, memory: &impl MemoryReader) -> Result<Vec<u64>, MemoryError> {
         let mut table = vec![0; ROOTS * self.stride];
         memory.read(self.address, &mut table)?;
         let treaps = table.chunks_exact(self.stride);
-        Ok(treaps
-            .map(|root| word(root, self.treap))
-            .filter(|treap| *treap != 0)
-            .collect())
+        Ok(treaps.map(|root| word(root, self.treap)).collect())
     }
 
     /// Whether what the roots point to belongs into this table, each into its own place.
@@ -115,11 +112,8 @@ impl SemaphoreTable {
         memory: &impl MemoryReader,
         layout: &WaitLayout,
     ) -> Result<bool, MemoryError> {
-        let mut table = vec![0; ROOTS * self.stride];
-        memory.read(self.address, &mut table)?;
         let mut sudog = vec![0; layout.sudog.size as usize];
-        for (place, root) in (0_u64..).zip(table.chunks_exact(self.stride)) {
-            let treap = word(root, self.treap);
+        for (place, treap) in (0_u64..).zip(self.treaps(memory)?) {
             if treap == 0 {
                 continue;
             }

@@ -1,5 +1,6 @@
 //! From `g.waiting` to channels, semaphores and conditions, and from sleepers to their timers.
 
+// For each goroutine on a channel there is one look-up.
 use hashbrown::HashMap;
 
 use super::{Kind, Wait, WaitLayout, Waiter, word};
@@ -38,13 +39,8 @@ pub(super) fn resolve(
         if links.is_empty() {
             break;
         }
-        let extents: Vec<Extent> = links
-            .iter()
-            .map(|link| Extent {
-                address: link.sudog,
-                length: layout.sudog.size as usize,
-            })
-            .collect();
+        let sudogs = links.iter().map(|link| link.sudog);
+        let extents = Extent::each(sudogs, layout.sudog.size as usize);
         let mut next = Vec::new();
         memory.read_extents(&extents, &mut |index, bytes| {
             let (link, Ok(bytes)) = (&links[index], bytes) else {
@@ -94,13 +90,7 @@ fn tell_channels(
     let mut distinct: Vec<RuntimeAddress> = channels.iter().map(|(_, channel)| *channel).collect();
     distinct.sort_unstable();
     distinct.dedup();
-    let extents: Vec<Extent> = distinct
-        .iter()
-        .map(|address| Extent {
-            address: *address,
-            length: layout.channel.size as usize,
-        })
-        .collect();
+    let extents = Extent::each(distinct.iter().copied(), layout.channel.size as usize);
     let mut read = HashMap::with_capacity(distinct.len());
     let mut timers = Vec::new();
     memory.read_extents(&extents, &mut |index, bytes| {
@@ -118,7 +108,7 @@ fn tell_channels(
             }
         }
     });
-    let times = timer_times(memory, layout, timers);
+    let times = timer_times(memory, layout, timers.into_iter());
     for (waiter, address) in channels {
         let Some((length, capacity, timer)) = read.get(address).copied() else {
             continue;
@@ -148,11 +138,7 @@ pub(super) fn sleepers(
 ) {
     let sleeping = || waiters.iter().filter(|w| w.kind == Kind::Sleep);
     let by_timer = sleeping().filter(|w| w.sleep_until == 0 && w.timer != 0);
-    let times = timer_times(
-        memory,
-        layout,
-        by_timer.map(|w| RuntimeAddress(w.timer)).collect(),
-    );
+    let times = timer_times(memory, layout, by_timer.map(|w| RuntimeAddress(w.timer)));
     for waiter in sleeping() {
         let known = (waiter.sleep_until != 0).then_some(waiter.sleep_until);
         let timer = RuntimeAddress(waiter.timer);
@@ -165,23 +151,18 @@ pub(super) fn sleepers(
 fn timer_times(
     memory: &impl MemoryReader,
     layout: &WaitLayout,
-    timers: Vec<RuntimeAddress>,
+    timers: impl Iterator<Item = RuntimeAddress>,
 ) -> HashMap<RuntimeAddress, u64> {
-    let extents: Vec<(RuntimeAddress, Extent)> = timers
-        .into_iter()
-        .filter_map(|timer| {
-            let address = timer.checked_add(layout.timer_when.into())?;
-            Some((timer, Extent { address, length: 8 }))
-        })
-        .collect();
-    let reads: Vec<Extent> = extents.iter().map(|(_, extent)| *extent).collect();
+    let (timers, times_at): (Vec<_>, Vec<_>) = timers
+        .filter_map(|timer| Some((timer, timer.checked_add(layout.timer_when.into())?)))
+        .unzip();
     let mut times = HashMap::new();
-    memory.read_extents(&reads, &mut |index, bytes| {
+    memory.read_extents(&Extent::each(times_at, 8), &mut |index, bytes| {
         // 0 is a timer that was never set.
         if let Ok(bytes) = bytes
             && let when @ 1.. = word(bytes, 0)
         {
-            times.insert(extents[index].0, when);
+            times.insert(timers[index], when);
         }
     });
     times
