@@ -17,13 +17,7 @@ use crate::memory::{FileIdentity, MappedFile};
 #[derive(Debug)]
 pub struct GoBinary {
     file: MappedFile,
-    headers: Arc<ElfHeaders>,
-    build_info: BuildInfo,
-    build_id: Option<String>,
-    module: ModuleData,
-    layout: PclntabLayout,
-    /// Where the pclntab is in the file, and its size.
-    table: (FileOffset, u64),
+    parsed: Parsed,
 }
 
 impl GoBinary {
@@ -54,22 +48,9 @@ impl GoBinary {
         let parsed = Parsed::of(&file);
         // Zeros in place of vanished pages explain any other error.
         file.check()?;
-        let Parsed {
-            headers,
-            build_info,
-            build_id,
-            module,
-            layout,
-            table,
-        } = parsed?;
         Ok(Self {
+            parsed: parsed?,
             file,
-            headers,
-            build_info,
-            build_id,
-            module,
-            layout,
-            table,
         })
     }
 
@@ -94,7 +75,7 @@ impl GoBinary {
     /// Segments, sections, symbols.
     #[must_use]
     pub fn elf(&self) -> ElfView<'_> {
-        ElfView::with_headers(&self.file, Arc::clone(&self.headers))
+        ElfView::with_headers(&self.file, Arc::clone(&self.parsed.headers))
     }
 
     /// What it was compiled for.
@@ -112,34 +93,34 @@ impl GoBinary {
     /// Go version, main module, settings.
     #[must_use]
     pub fn build_info(&self) -> &BuildInfo {
-        &self.build_info
+        &self.parsed.build_info
     }
 
     /// What identifies this build: the host linker's build id in hexadecimal, else Go's.
     #[must_use]
     pub fn build_id(&self) -> Option<&str> {
-        self.build_id.as_deref()
+        self.parsed.build_id.as_deref()
     }
 
     /// Where the linker put text, data and tables.
     #[must_use]
     pub fn module_data(&self) -> &ModuleData {
-        &self.module
+        &self.parsed.module
     }
 
     /// The table of all functions.
     #[must_use]
     pub fn pclntab(&self) -> Pclntab<'_> {
         let (_, table) = self.pclntab_bytes();
-        let funcdata = self.elf().tail_at(self.module.gofunc);
-        Pclntab::new(table, funcdata.unwrap_or(&[]), &self.layout)
+        let funcdata = self.elf().tail_at(self.parsed.module.gofunc);
+        Pclntab::new(table, funcdata.unwrap_or(&[]), &self.parsed.layout)
     }
 
     /// The pclntab as it is in the file, and where it is loaded.
     #[must_use]
     pub fn pclntab_bytes(&self) -> (LinkAddress, &[u8]) {
-        let table = slice_at(&self.file, self.table.0.0, self.table.1).unwrap_or(&[]);
-        let address = self.elf().link_address(self.table.0);
+        let table = slice_at(&self.file, self.parsed.table.0.0, self.parsed.table.1).unwrap_or(&[]);
+        let address = self.elf().link_address(self.parsed.table.0);
         (address.unwrap_or(LinkAddress(0)), table)
     }
 
@@ -175,12 +156,14 @@ impl GoBinary {
     }
 }
 
+#[derive(Debug)]
 struct Parsed {
     headers: Arc<ElfHeaders>,
     build_info: BuildInfo,
     build_id: Option<String>,
     module: ModuleData,
     layout: PclntabLayout,
+    /// Where the pclntab is in the file, and its size.
     table: (FileOffset, u64),
 }
 
