@@ -182,24 +182,19 @@ fn is_shown(function: &str) -> bool {
 /// `src/runtime/traceback.go` decides it, which looks at names as well: one that runs a program's
 /// finalizers or cleanups counts as the program's while it does so.
 pub(super) fn is_system_goroutine(start: &str, wait_reason: Option<&str>, stack: &[Place]) -> bool {
-    match start {
-        "runtime.runfinq" | "runtime.runFinalizers" | "runtime.runCleanups" => {
-            let in_program = || {
-                stack
-                    .iter()
-                    .any(|place| !place.function.starts_with("runtime."))
-            };
-            let idles = ["finalizer wait", "cleanup wait"];
-            match wait_reason {
-                Some(reason) => idles.contains(&reason),
-                None => !in_program(),
-            }
-        }
-        _ => is_system(start),
-    }
+    let works_for_program = matches!(
+        start,
+        "runtime.runfinq" | "runtime.runFinalizers" | "runtime.runCleanups"
+    ) && match wait_reason {
+        Some(reason) => !["finalizer wait", "cleanup wait"].contains(&reason),
+        None => stack
+            .iter()
+            .any(|place| !place.function.starts_with("runtime.")),
+    };
+    is_system(start) && !works_for_program
 }
 
-/// The same for all that starts with `function`, the ones that run finalizers included.
+/// Whether goroutines that start with `function` are the runtime's own, whatever they do just now.
 pub(super) fn is_system(function: &str) -> bool {
     function.starts_with("runtime.")
         && !matches!(
