@@ -18,6 +18,27 @@ pub enum Architecture {
     Aarch64,
 }
 
+impl Architecture {
+    /// From `e_machine`; the error says what it is instead.
+    pub(crate) fn of_machine(machine: u16) -> Result<Self, String> {
+        match machine {
+            elf::EM_X86_64 => Ok(Self::X86_64),
+            elf::EM_AARCH64 => Ok(Self::Aarch64),
+            other => Err(format!("machine type {other}")),
+        }
+    }
+}
+
+/// Whether the ELF file `bytes` may have 64 bits and be little-endian; the error says what it is
+/// instead.
+pub(crate) fn check_class(bytes: &[u8]) -> Result<(), String> {
+    match (bytes.get(4), bytes.get(5)) {
+        (Some(&elf::ELFCLASS32), _) => Err("a 32-bit program".to_owned()),
+        (_, Some(&elf::ELFDATA2MSB)) => Err("a big-endian program".to_owned()),
+        _ => Ok(()),
+    }
+}
+
 /// One program header.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment {
@@ -72,18 +93,7 @@ impl ElfHeaders {
         if bytes.get(..4) != Some(&elf::ELFMAG) {
             return Err(BinaryError::NotElf);
         }
-        let class = bytes.get(4).copied();
-        let order = bytes.get(5).copied();
-        if class == Some(elf::ELFCLASS32) {
-            return Err(BinaryError::NotSupported {
-                what: "a 32-bit program".to_owned(),
-            });
-        }
-        if order == Some(elf::ELFDATA2MSB) {
-            return Err(BinaryError::NotSupported {
-                what: "a big-endian program".to_owned(),
-            });
-        }
+        check_class(bytes).map_err(|what| BinaryError::NotSupported { what })?;
         let malformed = |what, offset, reason| BinaryError::Malformed {
             what,
             offset,
@@ -97,15 +107,8 @@ impl ElfHeaders {
             )
         })?;
         let order = LittleEndian;
-        let architecture = match header.e_machine(order) {
-            elf::EM_X86_64 => Architecture::X86_64,
-            elf::EM_AARCH64 => Architecture::Aarch64,
-            other => {
-                return Err(BinaryError::NotSupported {
-                    what: format!("machine type {other}"),
-                });
-            }
-        };
+        let architecture = Architecture::of_machine(header.e_machine(order));
+        let architecture = architecture.map_err(|what| BinaryError::NotSupported { what })?;
         let table = header
             .program_headers(order, bytes)
             .map_err(|_| BinaryError::Truncated {

@@ -20,7 +20,7 @@ pub use cache::BinaryCache;
 pub use debug_sections::debug_section;
 pub use dwarf_lines::{NativeFrame, native_frames};
 pub use elf::{Architecture, ElfView, Section, Segment};
-pub(crate) use elf::{find_note, notes};
+pub(crate) use elf::{check_class, find_note, notes};
 pub use error::BinaryError;
 pub use go_binary::GoBinary;
 pub use go_version::GoVersion;

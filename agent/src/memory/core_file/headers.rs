@@ -4,8 +4,11 @@ use object::LittleEndian;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 
-use super::CoreFileError;
-use crate::binary::{Architecture, FileOffset, RuntimeAddress};
+use super::{
+    CoreFileError,
+    ranges::{Starts, rooms},
+};
+use crate::binary::{Architecture, FileOffset, RuntimeAddress, check_class};
 
 /// More than a process has mappings: `vm.max_map_count` is 65530 unless somebody raised it.
 const MAX_SEGMENTS: usize = 1 << 20;
@@ -29,6 +32,12 @@ pub(super) struct Segment {
     pub(super) file_size: u64,
 }
 
+impl Starts for Segment {
+    fn start(&self) -> RuntimeAddress {
+        self.address
+    }
+}
+
 /// The headers of one core file.
 #[derive(Debug)]
 pub(super) struct Headers {
@@ -45,15 +54,8 @@ impl Headers {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, CoreFileError> {
         let header = file_header(bytes)?;
         let order = LittleEndian;
-        let architecture = match header.e_machine(order) {
-            elf::EM_X86_64 => Architecture::X86_64,
-            elf::EM_AARCH64 => Architecture::Aarch64,
-            other => {
-                return Err(CoreFileError::NotSupported {
-                    what: format!("machine type {other}"),
-                });
-            }
-        };
+        let architecture = Architecture::of_machine(header.e_machine(order));
+        let architecture = architecture.map_err(|what| CoreFileError::NotSupported { what })?;
         let found = match header.e_type(order) {
             elf::ET_CORE => None,
             elf::ET_EXEC => Some("a program"),
@@ -115,11 +117,8 @@ impl Headers {
             }
         }
         segments.sort_by_key(|segment: &Segment| segment.address);
-        // No two mappings share an address; of a damaged file the later segment is believed.
-        let starts = segments.iter().skip(1).map(|segment| segment.address.0);
-        let ends: Vec<u64> = starts.chain([u64::MAX]).collect();
-        for (segment, end) in segments.iter_mut().zip(ends) {
-            let room = end - segment.address.0;
+        let rooms = rooms(&segments);
+        for (segment, room) in segments.iter_mut().zip(rooms) {
             segment.memory_size = segment.memory_size.min(room);
             segment.file_size = segment.file_size.min(segment.memory_size);
         }
@@ -146,12 +145,7 @@ fn file_header(bytes: &[u8]) -> Result<&FileHeader64<LittleEndian>, CoreFileErro
             (_, format, command) => CoreFileError::Compressed { format, command },
         });
     }
-    let unsupported = |what: &str| CoreFileError::NotSupported { what: what.into() };
-    match (bytes.get(4), bytes.get(5)) {
-        (Some(&elf::ELFCLASS32), _) => return Err(unsupported("a 32-bit program")),
-        (_, Some(&elf::ELFDATA2MSB)) => return Err(unsupported("a big-endian program")),
-        _ => {}
-    }
+    check_class(bytes).map_err(|what| CoreFileError::NotSupported { what })?;
     let size = size_of::<FileHeader64<LittleEndian>>() as u64;
     if (bytes.len() as u64) < size {
         return Err(CoreFileError::HeadersCutShort {

@@ -8,6 +8,7 @@
 mod error;
 mod headers;
 mod notes;
+mod ranges;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ pub use notes::{FileMapping, Process};
 use super::{FileIdentity, MappedFile, MemoryError, MemoryReader};
 use crate::binary::{Architecture, FileOffset, RuntimeAddress, bytes::slice_at};
 use headers::{Headers, Segment};
+use ranges::{Starts, last_at, rooms};
 
 /// A core file of the kernel or of gdb's gcore.
 #[derive(Debug)]
@@ -38,6 +40,12 @@ pub struct ReadOnly {
     pub offset: FileOffset,
     /// Bytes of the range.
     pub size: u64,
+}
+
+impl Starts for ReadOnly {
+    fn start(&self) -> RuntimeAddress {
+        self.address
+    }
 }
 
 #[derive(Debug)]
@@ -116,11 +124,9 @@ impl CoreFile {
     /// could have written to it.
     pub fn set_executable(&mut self, file: MappedFile, mut ranges: Vec<ReadOnly>) {
         ranges.sort_by_key(|range| range.address);
-        // As with segments: of a damaged file the later is believed.
-        let starts = ranges.iter().skip(1).map(|range| range.address.0);
-        let ends: Vec<u64> = starts.chain([u64::MAX]).collect();
-        for (range, end) in ranges.iter_mut().zip(ends) {
-            range.size = range.size.min(end - range.address.0);
+        let rooms = rooms(&ranges);
+        for (range, room) in ranges.iter_mut().zip(rooms) {
+            range.size = range.size.min(room);
         }
         self.executable = Some(Executable { file, ranges });
     }
@@ -155,11 +161,8 @@ impl CoreFile {
     }
 
     fn segment_at(&self, address: RuntimeAddress) -> Option<(&Segment, u64)> {
-        let segments = &self.headers.segments;
-        let behind = segments.partition_point(|segment| segment.address <= address);
-        let segment = segments.get(behind.checked_sub(1)?)?;
-        let inside = address.0 - segment.address.0;
-        (inside < segment.memory_size).then_some((segment, inside))
+        let last = last_at(&self.headers.segments, address);
+        last.filter(|(segment, inside)| *inside < segment.memory_size)
     }
 }
 
@@ -187,11 +190,7 @@ impl Segment {
 
 impl Executable {
     fn bytes_at(&self, address: RuntimeAddress) -> Option<&[u8]> {
-        let behind = self
-            .ranges
-            .partition_point(|range| range.address <= address);
-        let range = self.ranges.get(behind.checked_sub(1)?)?;
-        let inside = address.0 - range.address.0;
+        let (range, inside) = last_at(&self.ranges, address)?;
         let offset = range.offset.0.checked_add(inside)?;
         let left = (self.file.len() as u64).checked_sub(offset)?;
         let size = range.size.checked_sub(inside)?.min(left);

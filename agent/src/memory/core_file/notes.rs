@@ -4,6 +4,7 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::PathBuf};
 
 use object::elf::{NT_AUXV, NT_FILE, NT_PRPSINFO};
 
+use super::ranges::{Starts, last_at};
 use crate::binary::{
     FileOffset, RuntimeAddress,
     bytes::{c_string_at, tail_at, u32_at, u64_at},
@@ -24,6 +25,12 @@ pub struct FileMapping {
     pub offset: FileOffset,
     /// The file, as the kernel of the process knew it.
     pub path: PathBuf,
+}
+
+impl Starts for FileMapping {
+    fn start(&self) -> RuntimeAddress {
+        self.start
+    }
 }
 
 /// What is known of the process; what no note says is absent.
@@ -56,8 +63,7 @@ impl Process {
     /// The file that was mapped at `address`.
     #[must_use]
     pub fn file_at(&self, address: RuntimeAddress) -> Option<&FileMapping> {
-        let behind = self.files.partition_point(|file| file.start <= address);
-        let file = self.files.get(behind.checked_sub(1)?)?;
+        let (file, _) = last_at(&self.files, address)?;
         (address < file.end).then_some(file)
     }
 }
