@@ -54,14 +54,6 @@ impl BinaryCache {
         entries.entry(identity).or_insert(parsed).clone()
     }
 
-    /// Forgets the files that nobody outside uses any more, and unmaps them.
-    pub fn forget_unused(&self) {
-        self.lock().retain(|_, entry| match entry {
-            Ok(binary) => Arc::strong_count(binary) > 1,
-            Err(_) => true,
-        });
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<FileIdentity, Entry>> {
         // The map is consistent between any two statements.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)

@@ -6,10 +6,7 @@ use std::sync::Arc;
 use super::bytes::slice_at;
 use super::elf::ElfHeaders;
 use super::pclntab::{Function, Pclntab, PclntabLayout};
-use super::{
-    Architecture, BinaryError, BuildInfo, ElfView, FileOffset, LinkAddress, LoadBias, ModuleData,
-    RuntimeAddress,
-};
+use super::{Architecture, BinaryError, BuildInfo, ElfView, FileOffset, LinkAddress, ModuleData};
 use crate::memory::{FileIdentity, MappedFile};
 
 /// A Go program's file: what is true of it whoever runs it. Made once for each file; see
@@ -145,14 +142,6 @@ impl GoBinary {
     #[must_use]
     pub fn file_offset(&self, address: LinkAddress) -> Option<FileOffset> {
         self.elf().file_offset(address)
-    }
-
-    /// The load bias of a process in which an executable mapping of this file begins at `mapping`
-    /// with the byte at `offset`, as `/proc/PID/maps` has it. `None` if no code is there.
-    #[must_use]
-    pub fn load_bias(&self, mapping: RuntimeAddress, offset: FileOffset) -> Option<LoadBias> {
-        let link = self.elf().text_mapping_address(offset)?;
-        Some(LoadBias(mapping.0.wrapping_sub(link.0)))
     }
 }
 
