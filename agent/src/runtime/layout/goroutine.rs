@@ -63,11 +63,7 @@ impl GoroutineLayout {
     /// be there and is not; [`LayoutError::FieldSize`] for one that is not as wide as expected.
     pub fn new(layouts: &Layouts) -> Result<Self, LayoutError> {
         let word = |field| layouts.offset_of_size("runtime.g", field, 8);
-        let optional = |field| match word(field) {
-            Ok(offset) => Ok(Some(offset)),
-            Err(LayoutError::MissingField { .. }) => Ok(None),
-            Err(error) => Err(error),
-        };
+        let optional = |field| layouts.optional_word("runtime.g", field);
         let inner = |field, of, inner| layouts.nested_word("runtime.g", field, of, inner);
         Ok(Self {
             size: layouts.size("runtime.g")?,

@@ -254,6 +254,23 @@ impl Layouts {
         })
     }
 
+    /// Offset of a word that some releases lack: `None` where the struct is there without it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::offset_of_size`], but for the missing field.
+    pub(super) fn optional_word(
+        &self,
+        name: &str,
+        field: &str,
+    ) -> Result<Option<u32>, LayoutError> {
+        match self.offset_of_size(name, field, 8) {
+            Ok(offset) => Ok(Some(offset)),
+            Err(LayoutError::MissingField { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Offset in struct `name` of `inner`, a word in the struct `of` that is its field `field`.
     fn nested_word(
         &self,

@@ -74,11 +74,7 @@ impl WaitLayout {
     /// The first that should be there and is not.
     pub fn new(layouts: &Layouts) -> Result<Self, LayoutError> {
         let word = |name, field| layouts.offset_of_size(name, field, 8);
-        let optional = |name, field| match word(name, field) {
-            Ok(offset) => Ok(Some(offset)),
-            Err(LayoutError::MissingField { .. }) => Ok(None),
-            Err(error) => Err(error),
-        };
+        let optional = |name, field| layouts.optional_word(name, field);
         let size = |name| Ok::<_, LayoutError>(layouts.size(name)?.min(MAX_SIZE));
         Ok(Self {
             waiting: word("runtime.g", "waiting")?,
