@@ -110,6 +110,47 @@ pub struct StackSample {
     pub return_pcs: [u64; STACK_DEPTH],
 }
 
+/// The events there are probes for: indices into the `HITS` and `ALLOWED` maps.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProbeKind {
+    /// A goroutine is created, by any `go` statement.
+    Creation = 0,
+    /// A goroutine ends.
+    Exit = 1,
+    /// A goroutine parks.
+    Park = 2,
+    /// One `go` statement is executed.
+    Statement = 3,
+}
+
+impl ProbeKind {
+    /// All of them, in the order of their indices.
+    pub const ALL: [Self; 4] = [Self::Creation, Self::Exit, Self::Park, Self::Statement];
+
+    /// The probe's name, which is its program's name too.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Creation => "creation",
+            Self::Exit => "exit",
+            Self::Park => "park",
+            Self::Statement => "statement",
+        }
+    }
+}
+
+/// How often a kind of probe was hit. As long as the cache lines of most processors, so that the
+/// kinds do not slow each other down.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HitCount {
+    /// Those that were turned away included.
+    pub hits: u64,
+    #[doc(hidden)]
+    pub rest_of_the_line: [u64; 7],
+}
+
 /// What the kernel side could not keep: indices into the `DROPS` map.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,6 +194,7 @@ const _: () = {
     assert!(size_of::<Birth>() == 16);
     assert!(size_of::<ParkKey>() == 16);
     assert!(size_of::<StackSample>() == 16 + STACK_DEPTH * 8);
+    assert!(size_of::<HitCount>() == 64);
     assert!(align_of::<SiteStats>() == 8 && align_of::<StackSample>() == 8);
 };
 
@@ -162,7 +204,7 @@ const _: () = {
     reason = "aya::Pod promises that any bytes are a valid value"
 )]
 mod user {
-    use super::{Birth, Offsets, ParkKey, SiteChecks, SiteStats, StackSample};
+    use super::{Birth, HitCount, Offsets, ParkKey, SiteChecks, SiteStats, StackSample};
 
     // SAFETY: each is repr(C), made of integers only, without padding (sizes asserted above).
     unsafe impl aya::Pod for Offsets {}
@@ -172,6 +214,8 @@ mod user {
     unsafe impl aya::Pod for SiteStats {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Birth {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for HitCount {}
     // SAFETY: as above.
     unsafe impl aya::Pod for ParkKey {}
     // SAFETY: as above.

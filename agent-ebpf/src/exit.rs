@@ -2,10 +2,10 @@
 //! the dying `g`. Coroutines (`iter.Pull`) end here too.
 
 use aya_ebpf::{helpers::bpf_ktime_get_ns, macros::uprobe, programs::ProbeContext};
-use gostray_common::{Drop, LIFETIME_BUCKETS};
+use gostray_common::{Drop, LIFETIME_BUCKETS, ProbeKind};
 
 use crate::{
-    maps::{BIRTHS, SITES, add_one, count_drop, paused},
+    maps::{BIRTHS, SITES, add_one, admitted, count_drop},
     registers::{first_argument, stack_check_fails},
     target::{offsets, read_word, site_checks},
 };
@@ -13,7 +13,7 @@ use crate::{
 /// Counts the exit and the lifetime for the site the goroutine was created at.
 #[uprobe]
 pub fn exit(ctx: ProbeContext) -> u32 {
-    if paused() || (site_checks().exit != 0 && stack_check_fails(&ctx)) {
+    if !admitted(ProbeKind::Exit) || (site_checks().exit != 0 && stack_check_fails(&ctx)) {
         return 0;
     }
     let g = first_argument(&ctx);

@@ -21,6 +21,8 @@ mod exit;
 mod maps;
 mod park;
 mod registers;
+mod sites;
+mod statement;
 mod target;
 
 /// The helpers used are callable from GPL-compatible programs only.

@@ -7,7 +7,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, RingBuf},
 };
-use gostray_common::{Birth, Drop, ParkKey, SiteStats, StackSample};
+use gostray_common::{Birth, Drop, HitCount, ParkKey, ProbeKind, SiteStats, StackSample};
 
 /// Creation site (`g.gopc`) to its counts. Full: the creation is counted as a drop, and its
 /// goroutine is not tracked.
@@ -31,9 +31,15 @@ pub static STACKS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 #[map]
 pub static EMPTY_SITE: Array<SiteStats> = Array::with_max_entries(1, 0);
 
-/// Index 0 is not 0 while the programs shall return at once: set before detaching, which is slow.
+/// `gostray_common::ProbeKind` to how often it was hit.
 #[map]
-pub static PAUSED: Array<u32> = Array::with_max_entries(1, 0);
+pub static HITS: Array<HitCount> = Array::with_max_entries(ProbeKind::ALL.len() as u32, 0);
+
+/// `gostray_common::ProbeKind` to the number of hits beyond which its program returns at once. The
+/// agent raises it again and again, and sets 0 before it detaches, which is slow. The limit lies here,
+/// and not only in the agent, so that it holds at once and whatever the agent is doing.
+#[map]
+pub static ALLOWED: Array<u64> = Array::with_max_entries(ProbeKind::ALL.len() as u32, 0);
 
 /// `gostray_common::Drop` to how often it happened. Shared, with atomic additions: a per-CPU
 /// counter loses an addition when a preemptible program is preempted between load and store.
@@ -86,10 +92,20 @@ pub fn count_failed_insert(errno: i32, full: Drop) {
     count_drop(if errno == FULL { full } else { Drop::MapError });
 }
 
-/// Whether the agent asked the programs to do nothing.
+/// Counts a hit; whether the program may do its work.
 #[inline(always)]
-pub fn paused() -> bool {
-    PAUSED.get(0).is_some_and(|flag| *flag != 0)
+pub fn admitted(kind: ProbeKind) -> bool {
+    let (Some(count), Some(allowed)) = (HITS.get_ptr_mut(kind as u32), ALLOWED.get(kind as u32))
+    else {
+        return false;
+    };
+    // SAFETY: a map value that lives as long as the program; it is only compared, so that another
+    // CPU may be just adding to it does no harm.
+    unsafe {
+        let hits = &raw mut (*count).hits;
+        add_one(hits);
+        core::ptr::read_volatile(hits) <= *allowed
+    }
 }
 
 /// A free place for a creation stack.

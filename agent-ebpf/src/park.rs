@@ -3,10 +3,10 @@
 //! parks more often than it creates.
 
 use aya_ebpf::{bindings::BPF_NOEXIST, macros::uprobe, programs::ProbeContext};
-use gostray_common::{Drop, ParkKey};
+use gostray_common::{Drop, ParkKey, ProbeKind};
 
 use crate::{
-    maps::{EXISTS, PARKS, add_one, count_drop, count_failed_insert, paused},
+    maps::{EXISTS, PARKS, add_one, admitted, count_drop, count_failed_insert},
     registers::{current_g, stack_check_fails, third_argument},
     target::{offsets, read_word, site_checks},
 };
@@ -14,7 +14,7 @@ use crate::{
 /// Counts the park for the goroutine's creation site and the wait reason.
 #[uprobe]
 pub fn park(ctx: ProbeContext) -> u32 {
-    if paused() || (site_checks().park != 0 && stack_check_fails(&ctx)) {
+    if !admitted(ProbeKind::Park) || (site_checks().park != 0 && stack_check_fails(&ctx)) {
         return 0;
     }
     let g = current_g(&ctx);

@@ -34,6 +34,14 @@ mod arch {
         unsafe { (*ctx.regs).regs[29] }
     }
 
+    /// The instruction behind the call that was hit.
+    #[inline(always)]
+    pub fn behind_call(ctx: &ProbeContext) -> u64 {
+        const BL: u64 = 4;
+        // SAFETY: as above.
+        unsafe { (*ctx.regs).pc }.wrapping_add(BL)
+    }
+
     /// `b.ls` is taken when C is clear or Z is set.
     #[inline(always)]
     pub fn stack_check_fails(ctx: &ProbeContext) -> bool {
@@ -74,6 +82,15 @@ mod arch {
         unsafe { (*ctx.regs).rbp }
     }
 
+    /// The instruction behind the call that was hit.
+    #[inline(always)]
+    pub fn behind_call(ctx: &ProbeContext) -> u64 {
+        /// `call rel32`
+        const CALL: u64 = 5;
+        // SAFETY: as above.
+        unsafe { (*ctx.regs).rip }.wrapping_add(CALL)
+    }
+
     /// `jbe` is taken when CF or ZF is set.
     #[inline(always)]
     pub fn stack_check_fails(ctx: &ProbeContext) -> bool {
@@ -82,4 +99,6 @@ mod arch {
     }
 }
 
-pub use arch::{current_g, first_argument, frame_pointer, stack_check_fails, third_argument};
+pub use arch::{
+    behind_call, current_g, first_argument, frame_pointer, stack_check_fails, third_argument,
+};

@@ -11,6 +11,8 @@ pub mod cli;
 pub mod detect;
 /// Bounded reads of bytes that belong to somebody else: a live process, a core file, a mapped file.
 pub mod memory;
+/// How much watching may cost, and how much is watched therefore.
+pub mod governor;
 /// Probe sites, loading, attaching, reading the kernel's maps.
 pub mod probes;
 /// One watched process: inspection, probes, observations, events.

@@ -15,7 +15,7 @@ const BUDGET: u64 = 48;
 /// The kernel rounds each function's stack up to this.
 const GRAIN: u64 = 16;
 
-const PROGRAMS: [&str; 3] = ["creation", "exit", "park"];
+const PROGRAMS: [&str; 4] = ["creation", "exit", "park", "statement"];
 
 /// The frame pointer: the top of the stack, read-only.
 const FRAME_POINTER: usize = 10;

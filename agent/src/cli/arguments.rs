@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::{
+    governor::{Budget, MemoryBudget},
+    probes::StopFile,
     report::GroupBy,
     target::{TargetError, find_by_name},
 };
@@ -82,12 +84,24 @@ pub struct AttachArguments {
     /// this costs the target more.
     #[arg(long)]
     pub park: bool,
-    /// Creation sites the kernel side has room for.
-    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000), hide_short_help = true)]
-    pub max_sites: u32,
-    /// Living goroutines the kernel side has room for, at 72 bytes each.
-    #[arg(long, value_name = "N", default_value_t = 1 << 18, value_parser = clap::value_parser!(u32).range(1..=100_000_000), hide_short_help = true)]
-    pub max_goroutines: u32,
+    /// Processor time that gostray and its probes may take together, as a share of one core, from
+    /// 0.1% to 10%. What does not fit is not watched, and that is said. `unlimited` watches
+    /// everything at any price.
+    #[arg(long, value_name = "SHARE", default_value_t = Budget::DEFAULT)]
+    pub budget: Budget,
+    /// Memory that gostray and the kernel's maps may take together, such as 64MB; 32MB at least.
+    #[arg(long, value_name = "SIZE", default_value_t = MemoryBudget::DEFAULT)]
+    pub memory: MemoryBudget,
+    /// While this file is there, and root's, no gostray watches anything: all let go at once.
+    #[arg(long, value_name = "FILE", default_value = StopFile::DEFAULT, hide_short_help = true)]
+    pub stop_file: PathBuf,
+    /// Creation sites the kernel side has room for; without it what the memory allows.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), hide_short_help = true)]
+    pub max_sites: Option<u32>,
+    /// Living goroutines the kernel side has room for, at 72 bytes each; without it what the memory
+    /// allows.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000), hide_short_help = true)]
+    pub max_goroutines: Option<u32>,
     /// Where in the functions the probes go. `entry` is what attaching to symbols would use; its
     /// counts are wrong, it exists to measure what the choice is worth.
     #[arg(long, value_enum, default_value_t = Sites::SingleTrap, hide = true)]

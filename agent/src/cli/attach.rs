@@ -17,7 +17,7 @@ use tracing::{debug, info};
 use super::{AttachArguments, Exit, Format, arguments::Sites, signals, terminal};
 use crate::{
     binary::BinaryCache,
-    probes::{Limits, SiteChoice},
+    probes::{Limits, SiteChoice, StopFile},
     report::{DetachReason, Event, JsonLines, Renderer, Text},
     session::{Inspected, Options, Session},
     target::Vitality,
@@ -78,10 +78,15 @@ impl Watch<'_> {
         let mut next_status = Instant::now();
         loop {
             let now = Instant::now();
-            if now >= self.session.next_observation() {
-                for event in self.session.observe()? {
-                    self.emit(&event)?;
-                }
+            let ticked = self.session.tick()?;
+            if let Some(event) = &ticked.event {
+                self.emit(event)?;
+            }
+            if let Some(reason) = ticked.end {
+                return self.end(reason);
+            }
+            for event in self.session.observe()? {
+                self.emit(&event)?;
             }
             if now >= next_status {
                 let status = self.session.status()?;
@@ -92,7 +97,7 @@ impl Watch<'_> {
             if self.deadline.is_some_and(|deadline| now >= deadline) {
                 return self.end(DetachReason::Duration);
             }
-            let mut wake = next_status.min(self.session.next_observation());
+            let mut wake = next_status.min(self.session.next());
             if let Some(deadline) = self.deadline {
                 wake = wake.min(deadline);
             }
@@ -146,6 +151,7 @@ impl Watch<'_> {
 }
 
 fn options(arguments: &AttachArguments) -> Options {
+    let limits = Limits::within(arguments.memory);
     Options {
         no_probes: arguments.no_probes,
         park: arguments.park,
@@ -153,11 +159,14 @@ fn options(arguments: &AttachArguments) -> Options {
             Sites::SingleTrap => SiteChoice::SingleTrap,
             Sites::Entry => SiteChoice::FunctionEntry,
         },
+        budget: arguments.budget,
+        memory: arguments.memory,
         limits: Limits {
-            sites: arguments.max_sites,
-            goroutines: arguments.max_goroutines,
-            ..Limits::default()
+            sites: arguments.max_sites.unwrap_or(limits.sites),
+            goroutines: arguments.max_goroutines.unwrap_or(limits.goroutines),
+            ..limits
         },
+        stop_file: Some(StopFile::new(arguments.stop_file.clone())),
     }
 }
 

@@ -64,11 +64,14 @@ impl Rule for Standing {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
-    use crate::track::{CensusObservation, Counted, Goids, Tracker};
+    use crate::track::{CensusObservation, Counted, Goids, Seen, Tracker};
 
     fn judged(passes: &[(u64, u64, u64)]) -> Judgement {
         let mut tracker = Tracker::default();
+        tracker.begin_stretch(false);
         let mut goids = Goids::default();
         for (second, alive, blocked) in passes {
             let at = Duration::from_secs(*second);
@@ -83,7 +86,11 @@ mod tests {
                 sites: [(0x10, counted)].into(),
                 unseen: 0,
             };
-            tracker.observe_census(at, &census, &goids);
+            let seen = Seen {
+                census: &census,
+                goids: &goids,
+            };
+            tracker.observe_census(at, seen, &HashMap::new());
         }
         Standing.judge(tracker.sites().next().expect("a site"))
     }

@@ -4,18 +4,25 @@
 //! the background, because the kernel takes its time.
 
 mod batch;
+mod calibration;
 mod error;
+mod guards;
 mod mechanism;
 mod object;
 mod plan;
 mod programs;
 mod readout;
+mod stop_file;
+mod watchdog;
 /// Probe sites, found by decoding.
 pub mod site;
 
+pub use calibration::Calibration;
 pub use error::ProbeError;
 pub use mechanism::{AttachPoint, Attachment, Mechanism, PerfUprobes};
 pub use object::object_bytes;
 pub use plan::{Plan, PlannedProbe, ProbeKind, SiteChoice};
 pub use programs::{Limits, Probes};
 pub use readout::{Births, Readout};
+pub use stop_file::StopFile;
+pub use watchdog::{Limit, Spent, Trip};

@@ -1,33 +1,12 @@
 //! Which instruction of this binary each probe goes to. Reads the file only.
 
+pub use gostray_common::ProbeKind;
+
 use super::{
     ProbeError,
     site::{Code, Site, SiteError, Wanted},
 };
-use crate::binary::{FileOffset, Function, GoBinary};
-
-/// The events there are probes for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ProbeKind {
-    /// A goroutine is created.
-    Creation,
-    /// A goroutine ends.
-    Exit,
-    /// A goroutine parks.
-    Park,
-}
-
-impl ProbeKind {
-    /// The probe's name, which is its program's name too.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Creation => "creation",
-            Self::Exit => "exit",
-            Self::Park => "park",
-        }
-    }
-}
+use crate::binary::{FileOffset, Function, GoBinary, LinkAddress};
 
 /// How the instruction is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +25,7 @@ pub struct PlannedProbe {
     /// Which event.
     pub kind: ProbeKind,
     /// The function it lies in.
-    pub function: &'static str,
+    pub function: String,
     /// The instruction.
     pub site: Site,
     /// The same instruction for the kernel.
@@ -60,6 +39,7 @@ pub struct Plan {
     pub probes: Vec<PlannedProbe>,
 }
 
+const NEWPROC: &str = "runtime.newproc";
 const NEWPROC1: &str = "runtime.newproc1";
 const IS_SYSTEM: &str = "runtime.isSystemGoroutine";
 const GDESTROY: &str = "runtime.gdestroy";
@@ -94,7 +74,7 @@ impl Plan {
         let mut kinds = kinds.to_vec();
         kinds.sort_unstable_by_key(|kind| match kind {
             ProbeKind::Exit => 0,
-            ProbeKind::Creation => 1,
+            ProbeKind::Creation | ProbeKind::Statement => 1,
             ProbeKind::Park => 2,
         });
         let probes = kinds
@@ -104,11 +84,56 @@ impl Plan {
         Ok(Self { probes })
     }
 
+    /// The calls of single `go` statements, each known by the instruction behind it.
+    ///
+    /// # Errors
+    /// There is no such call right before one of them.
+    pub fn statements(binary: &GoBinary, behind: &[LinkAddress]) -> Result<Self, ProbeError> {
+        let probe = ProbeKind::Statement.name();
+        let [newproc] = binary.pclntab().functions_named([NEWPROC]);
+        let planned = |behind: &LinkAddress| {
+            let (function, site) = statement(binary, newproc, *behind)
+                .map_err(|source| ProbeError::NoSite { probe, source })?;
+            let offset = binary.file_offset(site.address);
+            Ok(PlannedProbe {
+                kind: ProbeKind::Statement,
+                function,
+                site,
+                offset: offset.ok_or(ProbeError::NotInFile { probe })?,
+            })
+        };
+        let probes: Result<_, ProbeError> = behind.iter().map(planned).collect();
+        Ok(Self { probes: probes? })
+    }
+
     /// The planned probe of `kind`.
     #[must_use]
     pub fn probe(&self, kind: ProbeKind) -> Option<&PlannedProbe> {
         self.probes.iter().find(|probe| probe.kind == kind)
     }
+}
+
+/// The call of `newproc` that returns to `behind`, and the function it stands in.
+fn statement(
+    binary: &GoBinary,
+    newproc: Option<Function<'_>>,
+    behind: LinkAddress,
+) -> Result<(String, Site), SiteError> {
+    let newproc = newproc.ok_or(SiteError::NoFunction { function: NEWPROC })?;
+    // The call may be the last instruction: what is behind it is another function then.
+    let call = behind.0.checked_sub(1).map(LinkAddress);
+    let function = call.and_then(|call| binary.pclntab().function_at(call));
+    let function = function.ok_or(SiteError::NoStatement)?;
+    let code = Code {
+        function: "the function of a go statement",
+        entry: function.entry(),
+        bytes: binary
+            .function_code(&function)
+            .ok_or(SiteError::NoStatement)?,
+        architecture: binary.architecture(),
+    };
+    let site = code.call_before(behind, newproc.entry())?;
+    Ok((function.name().unwrap_or("?").to_owned(), site))
 }
 
 struct Functions<'a> {
@@ -125,6 +150,7 @@ impl<'a> Functions<'a> {
             ProbeKind::Creation => self.code(NEWPROC1),
             ProbeKind::Exit => self.code(self.exit),
             ProbeKind::Park => self.code(GOPARK),
+            ProbeKind::Statement => Err(SiteError::NoStatement),
         }
         .map_err(no_site)?;
         let site = match (choice, kind) {
@@ -132,7 +158,9 @@ impl<'a> Functions<'a> {
             (SiteChoice::SingleTrap, ProbeKind::Creation) => self
                 .function(IS_SYSTEM)
                 .and_then(|callee| code.call_of(IS_SYSTEM, callee.entry())),
-            (SiteChoice::SingleTrap, ProbeKind::Exit) => code.entry_site(Wanted::FirstArgument),
+            (SiteChoice::SingleTrap, ProbeKind::Exit | ProbeKind::Statement) => {
+                code.entry_site(Wanted::FirstArgument)
+            }
             (SiteChoice::SingleTrap, ProbeKind::Park) => code.entry_site(Wanted::ThirdArgument),
         }
         .map_err(no_site)?;
@@ -142,7 +170,7 @@ impl<'a> Functions<'a> {
             .ok_or(ProbeError::NotInFile { probe })?;
         Ok(PlannedProbe {
             kind,
-            function: code.function,
+            function: code.function.to_owned(),
             site,
             offset,
         })

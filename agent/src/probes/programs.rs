@@ -5,8 +5,6 @@ use std::{
     num::NonZeroU32,
     os::fd::AsFd as _,
     path::Path,
-    sync::mpsc,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -19,9 +17,13 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
 use gostray_common::{Offsets, SiteChecks, SiteStats};
 
-use super::{AttachPoint, Attachment, Mechanism, Plan, ProbeError, ProbeKind, object_bytes};
+use super::{
+    AttachPoint, Limit, Mechanism, Plan, ProbeError, ProbeKind, Spent, guards::Guards,
+    object_bytes, watchdog::Watchdog,
+};
 use crate::{
     binary::{LoadBias, RuntimeAddress},
+    governor::MemoryBudget,
     memory::MemoryReader,
 };
 
@@ -39,13 +41,37 @@ pub struct Limits {
     pub stacks_per_site: u64,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Limits {
+    /// What an entry takes in the kernel: key, value, and what a hash map adds.
+    const SITE_BYTES: u64 = 8 + size_of::<SiteStats>() as u64 + 48;
+    const GOROUTINE_BYTES: u64 = 72;
+    /// One part in so many is for sites.
+    const SITES_PART: u64 = 8;
+
+    /// What fits into the memory that may be used.
+    #[must_use]
+    pub fn within(memory: MemoryBudget) -> Self {
+        let all = memory.for_maps();
+        let of_sites = all / Self::SITES_PART;
+        let entries = |bytes, each| u32::try_from(bytes / each).unwrap_or(u32::MAX);
         Self {
-            sites: 4096,
-            goroutines: 1 << 18,
+            sites: entries(of_sites, Self::SITE_BYTES),
+            goroutines: entries(all - of_sites, Self::GOROUTINE_BYTES),
             stacks_per_site: 4,
         }
+    }
+
+    /// What the kernel's maps take, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.sites) * Self::SITE_BYTES
+            + u64::from(self.goroutines) * Self::GOROUTINE_BYTES
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::within(MemoryBudget::DEFAULT)
     }
 }
 
@@ -56,18 +82,23 @@ pub struct Probes {
     pub(super) parks: MapData,
     pub(super) drops: Array<MapData, u64>,
     pub(super) stacks: RingBuf<MapData>,
-    paused: Array<MapData, u32>,
+    watchdog: Watchdog,
     /// Owns the loaded programs.
     ebpf: Ebpf,
-    attachments: Vec<Attachment>,
 }
 
 impl Probes {
-    /// Loads what `plan` needs into the kernel. Nothing is attached yet.
+    /// Loads what `plan` needs into the kernel. Nothing is attached yet; what will be must keep to
+    /// `limit`.
     ///
     /// # Errors
     /// Not allowed, or the kernel refuses a program.
-    pub fn load(plan: &Plan, offsets: Offsets, limits: Limits) -> Result<Self, ProbeError> {
+    pub fn load(
+        plan: &Plan,
+        offsets: Offsets,
+        limits: Limits,
+        limit: Limit,
+    ) -> Result<Self, ProbeError> {
         let at_stack_check = |kind| {
             plan.probe(kind)
                 .is_some_and(|probe| probe.site.at_stack_check)
@@ -92,18 +123,20 @@ impl Probes {
         empty_site
             .set(0, SiteStats::EMPTY, 0)
             .map_err(|e| map_error("EMPTY_SITE", "written", &e))?;
-        for probe in &plan.probes {
-            let name = probe.kind.name();
-            program(&mut ebpf, probe.kind)?
+        let mut kinds: Vec<_> = plan.probes.iter().map(|probe| probe.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        for kind in &kinds {
+            program(&mut ebpf, *kind)?
                 .load()
-                .map_err(|error| refused(name, &error))?;
+                .map_err(|error| refused(kind.name(), &error))?;
         }
         Ok(Self {
             sites: hash_map(&mut ebpf, "SITES")?,
             births: hash_map(&mut ebpf, "BIRTHS")?,
             parks: hash_map(&mut ebpf, "PARKS")?,
             drops: array(&mut ebpf, "DROPS")?,
-            paused: array(&mut ebpf, "PAUSED")?,
+            watchdog: Watchdog::start(Guards::new(&mut ebpf, kinds)?, limit)?,
             stacks: ebpf
                 .take_map("STACKS")
                 .ok_or(ProbeError::Missing("STACKS"))
@@ -111,7 +144,6 @@ impl Probes {
                     RingBuf::try_from(map).map_err(|e| map_error("STACKS", "read", &e))
                 })?,
             ebpf,
-            attachments: Vec::new(),
         })
     }
 
@@ -145,57 +177,48 @@ impl Probes {
                 pid,
             };
             let program = program(&mut self.ebpf, probe.kind)?;
-            self.attachments.push(mechanism.attach(program, &point)?);
+            self.watchdog.add(mechanism.attach(program, &point)?);
         }
         Ok(())
-    }
-
-    /// Makes the programs return at once, or count again.
-    ///
-    /// # Errors
-    /// The kernel's, which is not expected.
-    pub fn set_paused(&mut self, paused: bool) -> Result<(), ProbeError> {
-        self.paused
-            .set(0, u32::from(paused), 0)
-            .map_err(|e| map_error("PAUSED", "written", &e))
     }
 
     /// How many probes are attached.
     #[must_use]
     pub fn attached(&self) -> usize {
-        self.attachments.len()
+        self.watchdog.attached()
     }
 
-    /// Detaches all probes, each in a thread of its own, because the kernel takes 40 to 250 ms for
-    /// one. Returns whether all were gone within the grace period; the others go when the kernel
-    /// is done, at the latest when this process ends.
-    pub fn detach(&mut self) -> bool {
-        if self.attachments.is_empty() {
-            return true;
-        }
-        // Stops the work in the target at once; failing that, detaching does.
-        let _: Result<(), ProbeError> = self.set_paused(true);
-        let (done, all_done) = mpsc::channel::<()>();
-        for attachment in self.attachments.drain(..) {
-            let done = done.clone();
-            let spawned = thread::Builder::new().name("detach".into()).spawn(move || {
-                drop(attachment);
-                drop(done);
-            });
-            // Without threads the attachment was dropped here, with the closure.
-            drop(spawned);
-        }
-        drop(done);
-        let deadline = Instant::now() + DETACH_GRACE;
-        // Nothing is ever sent: the channel closes when the last thread is done.
-        all_done.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            == Err(mpsc::RecvTimeoutError::Disconnected)
+    /// What they have cost the target up to now.
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        self.watchdog.spent()
     }
-}
 
-impl Drop for Probes {
-    fn drop(&mut self) {
-        self.detach();
+    /// Makes all programs return at once, and detaches in the background: the kernel takes its time.
+    /// The counts can still be read.
+    pub fn detach(&mut self) {
+        self.watchdog.detach();
+    }
+
+    /// Whether all that was to be detached is.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.watchdog.is_gone_by(Instant::now())
+    }
+
+    /// Makes all programs return at once, with the probes still attached.
+    ///
+    /// # Errors
+    /// The kernel's, which is not expected.
+    pub(super) fn refuse(&self) -> Result<(), ProbeError> {
+        self.watchdog.refuse()
+    }
+
+    /// Detaches, and waits for a while. Returns whether all were gone by then; the others go when the
+    /// kernel is done, at the latest when this process ends.
+    pub fn detach_and_wait(&mut self) -> bool {
+        self.watchdog.detach();
+        self.watchdog.is_gone_by(Instant::now() + DETACH_GRACE)
     }
 }
 
@@ -243,7 +266,7 @@ fn hash_map(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, ProbeError> 
     }
 }
 
-fn array<V: aya::Pod>(
+pub(super) fn array<V: aya::Pod>(
     ebpf: &mut Ebpf,
     name: &'static str,
 ) -> Result<Array<MapData, V>, ProbeError> {

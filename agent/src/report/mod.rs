@@ -12,8 +12,9 @@ mod words;
 
 pub use json::JsonLines;
 pub use model::{
-    Attached, DetachReason, Detached, Disagreement, Event, EventKind, Leak, Lifetime, Overhead,
-    Parks, Place, ProcessInfo, Resolved, SiteCounts, SiteName, Status, Unknown,
+    Attached, CostOfHits, DetachReason, Detached, Disagreement, Event, EventKind, Leak, Lifetime,
+    ModeChange, Overhead, Parks, Place, ProcessInfo, Resolved, SiteCounts, SiteName, Status,
+    Unknown,
 };
 pub use snapshot::{
     Change, Diff, DiffError, Filter, Group, GroupBy, Moment, SavedError, Snapshot, Waited, WaitsOn,

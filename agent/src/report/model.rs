@@ -38,6 +38,8 @@ pub struct Event {
 pub enum EventKind {
     /// The probes are in place.
     Attached(Attached),
+    /// More or less is watched from now on.
+    Mode(ModeChange),
     /// All counts, every interval.
     Status(Status),
     /// A site leaks.
@@ -76,23 +78,67 @@ pub struct Attached {
     pub process: ProcessInfo,
     /// What is watched: `full`, `lifetimes`, or `census` without probes.
     pub mode: &'static str,
+    /// Why so much.
+    pub mode_reason: String,
+    /// What agent and probes may cost together, in cores; null without a limit.
+    pub budget_ratio: Option<f64>,
+    /// What hits cost on this machine; null where no probes are wanted.
+    pub cost_of_hits: Option<CostOfHits>,
     /// How the probes are attached.
     pub mechanism: &'static str,
     /// The probes, as `event function+offset`.
     pub probes: Vec<String>,
 }
 
+/// What a probe's hit costs the target on this machine, in seconds of processor time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CostOfHits {
+    /// At an instruction that the kernel emulates.
+    pub emulated_seconds: f64,
+    /// At one that it steps over out of line.
+    pub stepped_seconds: f64,
+    /// Of a hit that is turned away, because there are too many.
+    pub refused_seconds: f64,
+    /// Of a goroutine's creation and end together.
+    pub goroutine_seconds: f64,
+}
+
+/// `mode`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModeChange {
+    /// What is watched now: `full`, `lifetimes`, `focused` or `census`.
+    pub mode: &'static str,
+    /// What was watched before.
+    pub previous: &'static str,
+    /// Why that changed.
+    pub reason: String,
+    /// As in `status`.
+    pub coverage: f64,
+    /// How many probes are attached now.
+    pub probes: usize,
+}
+
 /// What watching costs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Overhead {
-    /// CPU time of the agent, in cores; null in the first second.
+    /// CPU time of the agent since the last status, in cores; null in the first second.
     pub agent_cpu_ratio: Option<f64>,
-    /// CPU time of the probes in the target, in cores.
+    /// CPU time of the probes in the target since then, in cores: hits times what they cost here.
     pub target_cpu_ratio: Option<f64>,
-    /// The budget, in cores.
+    /// Both together.
+    pub total_ratio: Option<f64>,
+    /// Both together since attaching.
+    pub average_ratio: Option<f64>,
+    /// What they may be in the long run, in cores; null without a limit.
     pub budget_ratio: Option<f64>,
     /// How often a probe was hit.
     pub probe_hits: u64,
+    /// Of those, how many were turned away because they cost too much.
+    pub refused_hits: u64,
+    /// Memory of the agent and of the kernel's maps; null where it cannot be read.
+    pub memory_bytes: Option<u64>,
+    /// What that may be.
+    pub memory_budget_bytes: u64,
     /// Why a figure is null.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unknown: Unknown,
@@ -101,9 +147,9 @@ pub struct Overhead {
 /// `status`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
-    /// `full`, `lifetimes` or `census`.
+    /// `full`, `lifetimes`, `focused` or `census`.
     pub mode: &'static str,
-    /// Share of the creations since attaching whose goroutine is tracked.
+    /// Share of the creations since attaching whose goroutine is tracked, or was seen.
     pub coverage: f64,
     /// What watching costs.
     pub overhead: Overhead,
@@ -158,8 +204,8 @@ pub struct SiteCounts {
     /// Goroutines alive that are older than gostray, at least; null before the first census.
     pub older: Option<u64>,
     /// `exact`; `repaired` when events were lost and a census put the counts right; `estimated`
-    /// when they were lost; `sampled` without probes, where those that live and die between two
-    /// censuses are not seen.
+    /// when they were lost; `sampled` when there were no probes for some of the time, and those that
+    /// lived and died between two censuses then were not seen.
     pub accuracy: &'static str,
     /// Of the ended ones; null before the first.
     pub lifetime_seconds: Option<Lifetime>,
@@ -270,6 +316,8 @@ pub enum DetachReason {
     Exec,
     /// Nobody reads the output any more.
     OutputClosed,
+    /// The stop file is there.
+    StopFile,
 }
 
 /// `detached`.

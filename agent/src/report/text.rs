@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use super::words::{clock, coverage, line, place, seconds, size};
 use super::{
-    Attached, DetachReason, Detached, Disagreement, Event, EventKind, Leak, Place, Renderer,
-    Resolved, SiteCounts, Status,
+    Attached, DetachReason, Detached, Disagreement, Event, EventKind, Leak, ModeChange, Overhead,
+    Place, Renderer, Resolved, SiteCounts, Status,
 };
 
 /// Rows of the table.
@@ -73,6 +73,19 @@ impl<W: Write> Text<W> {
                 .as_deref()
                 .unwrap_or("module not recorded"),
         )?;
+        writeln!(
+            self.output,
+            "{dim}mode {}: {}{off}",
+            attached.mode, attached.mode_reason
+        )?;
+        if let Some(cost) = &attached.cost_of_hits {
+            writeln!(
+                self.output,
+                "{dim}a probe's hit costs {:.2} µs here, a stepped one {:.2} µs{off}",
+                cost.emulated_seconds * 1e6,
+                cost.stepped_seconds * 1e6,
+            )?;
+        }
         if attached.probes.is_empty() {
             return writeln!(
                 self.output,
@@ -87,6 +100,19 @@ impl<W: Write> Text<W> {
         )
     }
 
+    fn mode(&mut self, time: &str, change: &ModeChange) -> io::Result<()> {
+        let Style { bold, dim, off, .. } = self.style;
+        writeln!(
+            self.output,
+            "\n{dim}{}{off} {bold}MODE{off} {} → {bold}{}{off}{}",
+            clock(time),
+            change.previous,
+            change.mode,
+            coverage(change.coverage),
+        )?;
+        writeln!(self.output, "  - {}", change.reason)
+    }
+
     fn status(&mut self, time: &str, status: &Status) -> io::Result<()> {
         let Style { bold, dim, off, .. } = self.style;
         let (live, created, exited) = status.sites.iter().fold((0, 0, 0), |sum, site| {
@@ -97,16 +123,14 @@ impl<W: Write> Text<W> {
         });
         writeln!(
             self.output,
-            "\n{dim}{}{off} {goroutines}{live} alive of {created} created, {exited} ended{}{}",
+            "\n{dim}{}{off} {goroutines}{live} alive of {created} created, {exited} ended{}",
             clock(time),
-            status
-                .overhead
-                .agent_cpu_ratio
-                .map_or(String::new(), |cores| format!(
-                    "; agent {:.2} % of a core",
-                    cores * 100.0
-                )),
             coverage(status.coverage),
+        )?;
+        writeln!(
+            self.output,
+            "  {dim}{}{off}",
+            costs(status.mode, &status.overhead)
         )?;
         if let Some(Disagreement {
             goroutines,
@@ -243,6 +267,7 @@ impl<W: Write> Text<W> {
             DetachReason::Exited => "the process ended",
             DetachReason::Exec => "the process became another program (execve)",
             DetachReason::OutputClosed => "nobody reads any more",
+            DetachReason::StopFile => "the stop file is there",
         };
         writeln!(
             self.output,
@@ -262,10 +287,33 @@ impl<W: Write> Text<W> {
     }
 }
 
+/// The mode, and what it costs.
+fn costs(mode: &str, overhead: &Overhead) -> String {
+    let percent = |cores: f64| cores * 100.0;
+    let budget = match overhead.budget_ratio {
+        Some(budget) => format!("; the budget is {} %", percent(budget)),
+        None => "; no budget".into(),
+    };
+    let refused = match overhead.refused_hits {
+        0 => String::new(),
+        hits => format!("; {hits} hits turned away"),
+    };
+    match (overhead.agent_cpu_ratio, overhead.target_cpu_ratio) {
+        (Some(agent), Some(target)) => format!(
+            "{mode}: {:.2} % of a core (agent {:.2}, probes {:.2}){budget}{refused}",
+            percent(agent + target),
+            percent(agent),
+            percent(target),
+        ),
+        _ => format!("{mode}{budget}{refused}"),
+    }
+}
+
 impl<W: Write> Renderer for Text<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match &event.kind {
             EventKind::Attached(attached) => self.attached(event.pid, attached),
+            EventKind::Mode(change) => self.mode(&event.time, change),
             EventKind::Status(status) => self.status(&event.time, status),
             EventKind::Leak(leak) => self.leak(&event.time, leak),
             EventKind::Resolved(resolved) => self.resolved(&event.time, resolved),

@@ -27,7 +27,7 @@ pub use batch::{Scope, read_goroutine};
 pub use census::{Census, Defects};
 pub use goroutine::{Goroutine, thread_id};
 pub use labels::{Labels, LabelsLayout};
-pub use scheduler::Scheduler;
+pub use scheduler::{Activity, Scheduler};
 pub use self_check::{SelfCheckError, self_check};
 pub use state::GoroutineState;
 pub use unwind::Unwinder;

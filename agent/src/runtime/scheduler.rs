@@ -35,7 +35,7 @@ pub struct Scheduler {
     offsets: Offsets,
 }
 
-/// Byte offsets; all fields have eight bytes but `id`, which has four.
+/// Byte offsets; all fields have eight bytes but `id` and `schedtick`, which have four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Offsets {
     goidgen: u32,
@@ -43,6 +43,7 @@ struct Offsets {
     id: u32,
     goidcache: u32,
     goidcacheend: u32,
+    schedtick: u32,
 }
 
 impl Offsets {
@@ -54,6 +55,7 @@ impl Offsets {
             id: layouts.offset_of_size("runtime.p", "id", 4)?,
             goidcache: word("runtime.p", "goidcache")?,
             goidcacheend: word("runtime.p", "goidcacheend")?,
+            schedtick: layouts.offset_of_size("runtime.p", "schedtick", 4)?,
         })
     }
 }
@@ -125,10 +127,21 @@ impl Scheduler {
     /// # Errors
     /// Not readable, or not what a scheduler holds.
     pub fn created(&self, memory: &impl MemoryReader) -> Result<u64, MemoryError> {
+        Ok(self.activity(memory)?.created)
+    }
+
+    /// What the program has done since it began.
+    ///
+    /// # Errors
+    /// Not readable, or not what a scheduler holds.
+    pub fn activity(&self, memory: &impl MemoryReader) -> Result<Activity, MemoryError> {
         let processors = self.processors(memory)?;
         let reserved = processors.iter().map(|p| p.reserved);
         let reserved = reserved.fold(0, u64::saturating_add);
-        Ok(self.goidgen(memory)?.saturating_sub(reserved))
+        Ok(Activity {
+            created: self.goidgen(memory)?.saturating_sub(reserved),
+            schedules: processors.iter().map(|p| p.schedules).collect(),
+        })
     }
 
     fn goidgen(&self, memory: &impl MemoryReader) -> Result<u64, MemoryError> {
@@ -165,6 +178,7 @@ impl Scheduler {
         let Offsets {
             goidcache,
             goidcacheend,
+            schedtick,
             ..
         } = self.offsets;
         let number: [u8; 4] = memory.read_array(address.plus(self.offsets.id.into())?)?;
@@ -182,7 +196,28 @@ impl Scheduler {
         let end = memory.read_u64(address.plus(goidcacheend.into())?)?;
         Ok(Processor {
             reserved: end.saturating_sub(begin),
+            schedules: u32::from_le_bytes(memory.read_array(address.plus(schedtick.into())?)?),
         })
+    }
+}
+
+/// Counts of a program's scheduler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// Goroutines created since the program began.
+    pub created: u64,
+    /// For each processor, how often it took up a goroutine; it wraps.
+    schedules: Vec<u32>,
+}
+
+impl Activity {
+    /// How often goroutines were taken up since `earlier`. Processors that have come since, or went,
+    /// do not count.
+    #[must_use]
+    pub fn schedules_since(&self, earlier: &Self) -> u64 {
+        let both = self.schedules.iter().zip(&earlier.schedules);
+        both.map(|(now, before)| u64::from(now.wrapping_sub(*before)))
+            .sum()
     }
 }
 
@@ -190,6 +225,7 @@ impl Scheduler {
 struct Processor {
     /// Goroutine numbers it has taken and not given out.
     reserved: u64,
+    schedules: u32,
 }
 
 #[cfg(test)]
@@ -206,6 +242,7 @@ mod tests {
             runtime.field(p, "runtime.p", "id", id);
             runtime.field(p, "runtime.p", "goidcache", *from);
             runtime.field(p, "runtime.p", "goidcacheend", *to);
+            runtime.field(p, "runtime.p", "schedtick", 10 * id);
             p
         });
         let processors: Vec<u64> = processors.collect();
@@ -220,9 +257,21 @@ mod tests {
         for minor in 18..=27 {
             let runtime = Runtime::new(minor);
             let sched = scheduler(&runtime, 1000, &[(900, 907), (0, 0), (990, 1001)]);
-            let created = sched.created(&runtime).expect("readable");
-            assert_eq!(created, 1000 - 7 - 11, "1.{minor}");
+            let activity = sched.activity(&runtime).expect("readable");
+            assert_eq!(activity.created, 1000 - 7 - 11, "1.{minor}");
+            assert_eq!(activity.schedules, [0, 10, 20], "1.{minor}");
         }
+    }
+
+    #[test]
+    fn counts_of_processors_wrap() {
+        let activity = |schedules: &[u32]| Activity {
+            created: 0,
+            schedules: schedules.to_vec(),
+        };
+        let earlier = activity(&[5, u32::MAX - 1]);
+        assert_eq!(activity(&[8, 2, 100]).schedules_since(&earlier), 3 + 4);
+        assert_eq!(activity(&[8]).schedules_since(&earlier), 3);
     }
 
     #[test]

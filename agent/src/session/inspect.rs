@@ -7,8 +7,9 @@ use thiserror::Error;
 use super::{LandmarksError, Program};
 use crate::{
     binary::{BinaryCache, BinaryError},
+    governor::{Budget, MemoryBudget},
     memory::LiveMemory,
-    probes::{Limits, Plan, ProbeError, ProbeKind, SiteChoice},
+    probes::{Limits, Plan, ProbeError, ProbeKind, SiteChoice, StopFile},
     report::ProcessInfo,
     runtime::layout::LayoutError,
     target::{self, Lifetime, Process, TargetError},
@@ -43,6 +44,14 @@ pub enum SessionError {
     /// Its goroutines, without probes.
     #[error(transparent)]
     Landmarks(#[from] LandmarksError),
+    /// Somebody wants all agents to let go.
+    #[error(
+        "{path} is there, and while it is no gostray watches anything; remove it to watch again"
+    )]
+    StopFile {
+        /// The stop file.
+        path: PathBuf,
+    },
     /// It ended while it was looked at.
     #[error("process {pid} ended while it was being attached to; nothing is left behind")]
     Ended {
@@ -60,7 +69,7 @@ pub enum SessionError {
 }
 
 /// What to watch, and how.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// No probes: look at the target's memory only.
     pub no_probes: bool,
@@ -68,8 +77,14 @@ pub struct Options {
     pub park: bool,
     /// How the instructions are chosen.
     pub choice: SiteChoice,
+    /// What agent and probes may cost.
+    pub budget: Budget,
+    /// What memory agent and maps may take.
+    pub memory: MemoryBudget,
     /// Sizes of the kernel's maps.
     pub limits: Limits,
+    /// While it is there, nothing is watched.
+    pub stop_file: Option<StopFile>,
 }
 
 /// A process and the program it runs.
@@ -144,16 +159,16 @@ impl Inspected {
         })
     }
 
-    /// Where the probes go.
+    /// Where the probes go that count all goroutines, and parks if wanted.
     ///
     /// # Errors
     /// The code is not what is known of the runtime.
-    pub fn plan(&self, options: Options) -> Result<Plan, SessionError> {
+    pub fn plan(&self, choice: SiteChoice, park: bool) -> Result<Plan, SessionError> {
         let mut kinds = vec![ProbeKind::Creation, ProbeKind::Exit];
-        if options.park {
+        if park {
             kinds.push(ProbeKind::Park);
         }
-        Ok(Plan::new(&self.program.binary, &kinds, options.choice)?)
+        Ok(Plan::new(&self.program.binary, &kinds, choice)?)
     }
 
     /// The same for reports.

@@ -3,21 +3,27 @@
 //! `Inspected` is what can be known without touching the kernel's tracing; `Session` adds the
 //! probes and everything that changes.
 
+mod births;
 mod core;
 mod core_match;
-mod cpu;
 mod evidence;
+mod govern;
 mod inspect;
+mod judge;
 mod landmarks;
 mod leak;
+mod load;
 mod names;
 mod pass;
+mod probing;
 mod program;
 mod snapshot;
+mod spending;
 mod status;
 mod watch;
 
 pub use self::core::{CoreError, CoreProgram};
+pub use govern::Ticked;
 pub use inspect::{Inspected, Options, SessionError};
 pub use landmarks::{Landmarks, LandmarksError};
 pub use names::Names;

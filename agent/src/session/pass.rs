@@ -1,11 +1,11 @@
 //! One pass over all goroutines of a watched process, site by site.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Landmarks, LandmarksError, Program};
 use crate::{
     memory::{MemoryError, MemoryReader},
-    runtime::{Census, Goroutine, Scope},
+    runtime::{Census, Goroutine, Scheduler, Scope},
     track::{CensusObservation, Counted, Goids, SCALES},
 };
 
@@ -16,8 +16,6 @@ const OLDEST: usize = 32;
 pub(super) struct Pass {
     /// Goroutines alive, the runtime's own included.
     pub(super) alive: u64,
-    /// Goroutines created since the program began; `None` where that is not known.
-    pub(super) created: Option<u64>,
     /// Site by site.
     pub(super) sites: CensusObservation,
 }
@@ -47,6 +45,11 @@ impl Passes {
             goids: Goids::default(),
             last_goid: 0,
         })
+    }
+
+    /// The scheduler's counters, where they were found.
+    pub(super) fn scheduler(&self) -> Option<Scheduler> {
+        self.landmarks.scheduler
     }
 
     /// Which numbers were given out when.
@@ -104,7 +107,6 @@ impl Passes {
         sites.unseen = census.unseen();
         Ok(Pass {
             alive: census.alive,
-            created,
             sites,
         })
     }
@@ -126,9 +128,4 @@ fn count(site: &mut Counted, goroutine: &Goroutine, blocking: &[bool]) {
         site.oldest.truncate(OLDEST - 1);
         site.oldest.insert(place, entry);
     }
-}
-
-/// When to look again, so that looking takes one part in `share` of the time.
-pub(super) fn next(started: Instant, share: u32, shortest: Duration, longest: Duration) -> Instant {
-    started + (started.elapsed() * share).clamp(shortest, longest)
 }

@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use gostray_common::Drop;
 
-use super::names::{self, Names};
+use super::{
+    names::{self, Names},
+    spending::{Cores, Spending},
+};
 use crate::{
     detect::Incidents,
+    governor::{Budget, Hits, MemoryBudget, Mode},
     probes::Readout,
     report::{Disagreement, Lifetime, Overhead, Parks, SiteCounts, Status, Unknown},
     runtime::WaitReasons,
@@ -15,14 +19,18 @@ use crate::{
 
 /// What a status is made of.
 pub(super) struct Inputs<'a> {
-    pub(super) mode: &'static str,
+    pub(super) mode: Mode,
     pub(super) probes: usize,
-    pub(super) agent_cpu_ratio: Option<f64>,
+    pub(super) spending: &'a Spending,
+    pub(super) hits: Hits,
+    pub(super) budget: Budget,
+    pub(super) memory: MemoryBudget,
+    /// What the kernel's maps take, in bytes.
+    pub(super) maps: u64,
     pub(super) tracker: &'a Tracker,
     pub(super) readout: &'a Readout,
     pub(super) incidents: &'a Incidents,
     pub(super) wait_reasons: Option<&'a WaitReasons>,
-    pub(super) park: bool,
     pub(super) goroutines: Option<u64>,
     /// Probes and census have been compared.
     pub(super) compared: bool,
@@ -37,15 +45,9 @@ pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
         .collect();
     sites.sort_by(|a, b| b.live.cmp(&a.live).then(b.created.cmp(&a.created)));
     Status {
-        mode: inputs.mode,
+        mode: inputs.mode.as_str(),
         coverage: inputs.coverage,
-        overhead: Overhead {
-            agent_cpu_ratio: inputs.agent_cpu_ratio,
-            target_cpu_ratio: None,
-            budget_ratio: None,
-            probe_hits: hits(inputs.readout),
-            unknown: unknown_overhead(inputs),
-        },
+        overhead: overhead(inputs),
         goroutines: inputs.goroutines,
         sites,
         drops: drops(inputs.readout),
@@ -64,20 +66,45 @@ pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
     }
 }
 
-fn unknown_overhead(inputs: &Inputs<'_>) -> Unknown {
-    let target = if inputs.probes == 0 {
-        "there are no probes, and reading its memory costs it nothing measurable"
-    } else {
-        "what a hit costs on this machine has not been measured"
-    };
-    let mut unknown = Unknown::from([
-        ("target_cpu_ratio", target.into()),
-        ("budget_ratio", "there is no budget yet".into()),
-    ]);
-    if inputs.agent_cpu_ratio.is_none() {
-        unknown.insert("agent_cpu_ratio", "measured for less than a second".into());
+fn overhead(inputs: &Inputs<'_>) -> Overhead {
+    let Inputs {
+        spending,
+        budget,
+        hits,
+        ..
+    } = inputs;
+    let mut unknown = Unknown::new();
+    let lately = spending.lately();
+    if lately.is_none() {
+        for field in ["agent_cpu_ratio", "target_cpu_ratio", "total_ratio"] {
+            unknown.insert(field, "measured for less than a second".into());
+        }
     }
-    unknown
+    if !budget.is_limited() {
+        unknown.insert("budget_ratio", "there is no limit".into());
+    }
+    let memory = resident();
+    if let Err(error) = &memory {
+        unknown.insert("memory_bytes", error.to_string());
+    }
+    Overhead {
+        agent_cpu_ratio: lately.map(|cores| cores.agent),
+        target_cpu_ratio: lately.map(|cores| cores.target),
+        total_ratio: lately.map(Cores::total),
+        average_ratio: spending.average().map(Cores::total),
+        budget_ratio: budget.is_limited().then(|| budget.cores()),
+        probe_hits: hits.total(),
+        refused_hits: hits.refused(),
+        memory_bytes: memory.ok().map(|resident| resident + inputs.maps),
+        memory_budget_bytes: inputs.memory.bytes(),
+        unknown,
+    }
+}
+
+/// The agent's own memory, in bytes.
+fn resident() -> procfs::ProcResult<u64> {
+    let pages = procfs::process::Process::myself()?.statm()?.resident;
+    Ok(pages * procfs::page_size())
 }
 
 fn site_counts(site: &Site, inputs: &Inputs<'_>, names: &mut Names) -> SiteCounts {
@@ -94,17 +121,8 @@ fn site_counts(site: &Site, inputs: &Inputs<'_>, names: &mut Names) -> SiteCount
         accuracy: site.counts.accuracy.as_str(),
         lifetime_seconds: lifetime(site),
         oldest_seconds: site.oldest.map(|age| age.as_secs_f64()),
-        parks: inputs.park.then(|| parks(site, inputs)),
-        growing: !system && (inputs.incidents.is_open(site.pc) || grows(site)),
-    }
-}
-
-/// Whether the site's survivors rose noticeably over the last windows.
-fn grows(site: &Site) -> bool {
-    let mut points = site.series.points(0);
-    match (points.len(), points.next(), points.next_back()) {
-        (3.., Some(first), Some(last)) => last.survivors >= first.survivors + 2,
-        _ => false,
+        parks: (inputs.mode == Mode::Full).then(|| parks(site, inputs)),
+        growing: !system && (inputs.incidents.is_open(site.pc) || site.series.growth(0) >= 2),
     }
 }
 
@@ -147,22 +165,6 @@ pub(super) fn coverage(readout: &Readout) -> f64 {
         0 => 1.0,
         all => 1.0 - (untracked + unseen) as f64 / all as f64,
     }
-}
-
-fn hits(readout: &Readout) -> u64 {
-    let events: u64 = readout
-        .sites
-        .iter()
-        .map(|(_, stats)| stats.created + stats.exited + stats.exited_unborn)
-        .sum();
-    let parks: u64 = readout.parks.iter().map(|(_, count)| count).sum();
-    let lost = [
-        Drop::SiteMapFull,
-        Drop::ReadFailed,
-        Drop::UnknownExit,
-        Drop::ParkMapFull,
-    ];
-    events + parks + lost.map(|what| readout.dropped(what)).iter().sum::<u64>()
 }
 
 /// All drop counters by name, zeroes included, so that a reader sees what is watched.

@@ -2,96 +2,127 @@
 
 use std::{
     collections::HashMap,
-    num::NonZeroU32,
     time::{Duration, Instant, SystemTime},
 };
 
-use nix::time::{ClockId, clock_gettime};
-
 use super::{
-    Inspected, Names, Options, Program, SessionError,
-    cpu::OwnCpu,
-    evidence::SAMPLES,
-    leak::Describer,
-    names,
-    pass::{self, Passes},
+    Inspected, Names, Options, Program, SessionError, births,
+    govern::LOOK,
+    load::LoadMeter,
+    pass::Passes,
+    probing::{Cost, Probing},
+    spending::{Spending, Used},
     status::{self, Inputs},
 };
 use crate::{
     binary::RuntimeAddress,
-    detect::{self, Accumulation, Change, Incidents, Rule, Standing},
+    detect::{Accumulation, Incidents, Rule, Standing},
+    governor::{Governor, HitCosts, Mode},
     memory::LiveMemory,
-    probes::{Births, Mechanism as _, PerfUprobes, Plan, Probes, Readout},
-    report::{Attached, DetachReason, Detached, Event, EventKind, Resolved, timestamp},
+    probes::{Calibration, Limit, Mechanism as _, PerfUprobes, Readout},
+    report::{Attached, CostOfHits, DetachReason, Detached, Event, EventKind, timestamp},
     runtime::Unwinder,
     target::Vitality,
-    track::{Living, Observation, SCALES, Tracker},
+    track::{Living, Observation, Seen, Tracker},
 };
 
-/// The time between two observations: going through all births may take one part in this many of
-/// the agent's time.
-const OBSERVATION_SHARE: u32 = 200;
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+/// The births are looked at as often as the shortest scale keeps a point.
+const BIRTHS_PAUSE: Duration = Duration::from_millis(2600);
 /// Creation stacks of a site that are kept: the first.
 const STACKS_KEPT: usize = 1;
 
-/// The probes of a session, and where they were put.
-struct Attachment {
-    plan: Plan,
-    probes: Probes,
-}
-
 /// A watched process.
 pub struct Session {
-    inspected: Inspected,
-    options: Options,
-    /// `None` where censuses alone are wanted.
-    attachment: Option<Attachment>,
-    memory: LiveMemory,
-    names: Names,
-    unwinder: Unwinder,
-    tracker: Tracker,
-    rules: Vec<Box<dyn Rule>>,
-    incidents: Incidents,
-    creation_stacks: HashMap<u64, Vec<Vec<RuntimeAddress>>>,
+    pub(super) inspected: Inspected,
+    pub(super) options: Options,
+    pub(super) memory: LiveMemory,
+    pub(super) names: Names,
+    pub(super) unwinder: Unwinder,
+    pub(super) tracker: Tracker,
+    pub(super) rules: Vec<Box<dyn Rule>>,
+    pub(super) incidents: Incidents,
+    /// The living that probes remember, and when they were looked at.
+    births: HashMap<u64, Living>,
+    births_at: Duration,
+    pub(super) creation_stacks: HashMap<u64, Vec<Vec<RuntimeAddress>>>,
     /// `None` where the goroutines were not found, which probes can do without.
     passes: Option<Passes>,
     goroutines: Option<u64>,
-    /// Goroutines created by the first pass, and by the last, where that is known.
-    created: Option<(u64, u64)>,
-    cpu: OwnCpu,
-    began: Instant,
+    pub(super) governor: Governor,
+    /// Why it began as it did.
+    first_reason: String,
+    pub(super) probing: Probing,
+    /// What hits cost; `None` where none are wanted.
+    calibration: Option<Calibration>,
+    pub(super) load: LoadMeter,
+    /// What had been used at the last tick.
+    pub(super) used: Used,
+    /// Sites whose statements are probed, with their creations at the last observation.
+    pub(super) focused: HashMap<u64, u64>,
+    pub(super) focused_at: Duration,
+    spending: Spending,
+    pub(super) began: Instant,
     next_observation: Instant,
+    pub(super) next_tick: Instant,
 }
 
 impl Session {
-    /// Loads the programs and attaches them, unless censuses alone are wanted.
+    /// Finds out what hits cost here and what the program does, and attaches what that allows.
     ///
     /// # Errors
     /// Not allowed, or the process changed meanwhile; without probes, its goroutines were not found.
     pub fn attach(inspected: Inspected, options: Options) -> Result<Self, SessionError> {
+        options.check_stop_file()?;
         let pid = inspected.process.pid();
         let memory = LiveMemory::new(pid);
-        let attached = match options.no_probes {
-            true => Ok(None),
-            false => attach(&inspected, options, &memory).map(Some),
-        };
         let passes = Passes::new(&inspected.program, &memory);
-        // Whatever the kernel said, if the process is another one now then that is the reason.
-        let attachment = match inspected.lifetime.vitality() {
-            Vitality::Alive => attached?,
-            Vitality::Ended => return Err(SessionError::Ended { pid }),
-            Vitality::Replaced => return Err(SessionError::Replaced { pid }),
-        };
         let passes = match passes {
             Ok(passes) => Some(passes),
-            Err(error) if attachment.is_none() => return Err(error.into()),
+            Err(error) if options.ceiling() == Mode::Census => {
+                return Err(inspected.ended().unwrap_or(error.into()));
+            }
             Err(error) => {
                 tracing::warn!("only goroutines created from now on are seen: {error}");
                 None
             }
         };
+        let looked = Instant::now();
+        let mut load = LoadMeter::new(passes.as_ref().and_then(Passes::scheduler));
+        load.measure(&memory, Duration::ZERO);
+        let (calibration, landed) = match options.ceiling() {
+            Mode::Census => (None, None),
+            _ => Calibration::measure()
+                .map(|(calibration, probes)| (Some(calibration), Some(probes)))?,
+        };
+        std::thread::sleep(LOOK.saturating_sub(looked.elapsed()));
+        let costs = calibration
+            .as_ref()
+            .map_or(HitCosts::UNKNOWN, |c| c.costs(options.choice));
+        let mut governor = Governor::new(options.budget, options.ceiling(), costs);
+        let first_reason = governor.first(load.measure(&memory, looked.elapsed()));
+        let mut probing = Probing::new(Limit {
+            budget: options.budget,
+            costs,
+            stop_file: options.stop_file.clone(),
+        });
+        let mut tracker = Tracker::default();
+        let mode = governor.mode();
+        let attached = match mode.counts_all() {
+            true => probing.count_all(&inspected, &options, &memory, mode == Mode::Full),
+            false => {
+                tracker.begin_stretch(false);
+                Ok(())
+            }
+        };
+        // The kernel detaches what was measured with while we go on.
+        drop(landed);
+        // Whatever the kernel said, if the process is another one now then that is the reason.
+        if let Some(ended) = inspected.ended() {
+            return Err(ended);
+        }
+        attached?;
         let Program { binary, bias, .. } = &inspected.program;
         let now = Instant::now();
         Ok(Self {
@@ -99,18 +130,27 @@ impl Session {
             names: Names::new(binary.clone(), *bias),
             inspected,
             options,
-            attachment,
             memory,
-            tracker: Tracker::default(),
+            tracker,
             rules: vec![Box::new(Accumulation), Box::new(Standing)],
             incidents: Incidents::default(),
+            births: HashMap::new(),
+            births_at: Duration::ZERO,
             creation_stacks: HashMap::new(),
             passes,
             goroutines: None,
-            created: None,
-            cpu: OwnCpu::new(now),
+            governor,
+            first_reason,
+            probing,
+            calibration,
+            load,
+            used: Used::now(0.0),
+            focused: HashMap::new(),
+            focused_at: Duration::ZERO,
+            spending: Spending::new(now),
             began: now,
             next_observation: now,
+            next_tick: now + super::govern::TICK,
         })
     }
 
@@ -120,17 +160,17 @@ impl Session {
         &self.inspected
     }
 
-    /// When [`Self::observe`] is due.
+    /// When [`Self::observe`] or [`Self::tick`] is due.
     #[must_use]
-    pub fn next_observation(&self) -> Instant {
-        self.next_observation
+    pub fn next(&self) -> Instant {
+        self.next_observation.min(self.next_tick)
     }
 
     /// The first event.
     #[must_use]
     pub fn attached(&self) -> Event {
         let pclntab = self.inspected.program.binary.pclntab();
-        let probes = self.attachment.iter().flat_map(|a| &a.plan.probes);
+        let probes = self.probing.now().into_iter().flat_map(|a| &a.plan.probes);
         let probes = probes.map(|probe| {
             let entry = pclntab
                 .function_at(probe.site.address)
@@ -138,10 +178,19 @@ impl Session {
             let offset = probe.site.address.0.saturating_sub(entry.0);
             format!("{} at {}+{offset:#x}", probe.kind.name(), probe.function)
         });
+        let budget = self.governor.budget();
         self.event(EventKind::Attached(Attached {
             process: self.inspected.info(),
-            mode: self.mode(),
-            mechanism: match self.attachment {
+            mode: self.governor.mode().as_str(),
+            mode_reason: self.first_reason.clone(),
+            budget_ratio: budget.is_limited().then(|| budget.cores()),
+            cost_of_hits: self.calibration.as_ref().map(|calibration| CostOfHits {
+                emulated_seconds: calibration.emulated(),
+                stepped_seconds: calibration.stepped(),
+                refused_seconds: calibration.costs(self.options.choice).refused,
+                goroutine_seconds: calibration.costs(self.options.choice).goroutine(),
+            }),
+            mechanism: match self.probing.now() {
                 Some(_) => PerfUprobes.name(),
                 None => "none",
             },
@@ -149,16 +198,20 @@ impl Session {
         }))
     }
 
-    /// Reads everything, goes through the births and over all goroutines, and judges each site.
-    /// Leaks, new, grown or resolved, come out.
+    /// Reads everything, goes through the births and over all goroutines, and judges each site, if
+    /// that is due. Leaks, new, grown or resolved, come out.
     ///
     /// # Errors
     /// The kernel's maps cannot be read.
     pub fn observe(&mut self) -> Result<Vec<Event>, SessionError> {
-        let started = Instant::now();
-        let at = started.saturating_duration_since(self.began);
-        self.keep_creation_stacks();
-        let before = self.readout()?;
+        let now = Instant::now();
+        if now < self.next_observation {
+            return Ok(Vec::new());
+        }
+        let before_work = Used::now(0.0);
+        let at = now.saturating_duration_since(self.began);
+        self.keep_creation_stacks(self.governor.mode());
+        let before = self.probing.read()?;
         // A pass that fails leaves the number unknown; the next one may not.
         let pass = self.passes.as_mut().and_then(|passes| {
             let pass = passes.take(&self.inspected.program, &self.memory, at);
@@ -166,26 +219,31 @@ impl Session {
                 .ok()
         });
         self.goroutines = pass.as_ref().map(|pass| pass.alive);
-        if let Some(created) = pass.as_ref().and_then(|pass| pass.created) {
-            let (first, _) = self.created.unwrap_or((created, created));
-            self.created = Some((first, created));
-        }
-        let census = pass.map(|pass| pass.sites);
-        if self.attachment.is_some() {
-            let after = self.readout()?;
-            let living = self.living()?;
-            let observation = Observation {
-                stats: after.sites,
-                living,
-            };
-            self.tracker
-                .observe(at, &before.sites, observation, census.as_ref());
-        } else if let (Some(census), Some(passes)) = (&census, &self.passes) {
-            self.tracker.observe_census(at, census, passes.goids());
+        let seen = pass.as_ref().zip(self.passes.as_ref());
+        let seen = seen.map(|(pass, passes)| Seen {
+            census: &pass.sites,
+            goids: passes.goids(),
+        });
+        if self.governor.mode().counts_all()
+            && let Some(attached) = self.probing.now()
+        {
+            let stats = self.probing.read()?.sites;
+            // Going through the births takes time, most of it for places that are empty.
+            if at >= self.births_at + BIRTHS_PAUSE || self.births_at.is_zero() {
+                self.births = births::living(&attached.probes)?;
+                self.births_at = at;
+            }
+            let living = self.births.clone();
+            let observation = Observation { stats, living };
+            self.tracker.observe(at, &before.sites, observation, seen);
+        } else if let Some(seen) = seen {
+            let created = created_since(&mut self.focused, &before);
+            self.tracker.observe_census(at, seen, &created);
         }
         let events = self.judge(at, self.coverage(&before));
-        self.next_observation =
-            pass::next(started, OBSERVATION_SHARE, SHORTEST_PAUSE, LONGEST_PAUSE);
+        let work = Used::now(0.0).since(before_work).agent;
+        let pause = Duration::from_secs_f64(work / self.governor.observing());
+        self.next_observation = now + pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         Ok(events)
     }
 
@@ -196,20 +254,30 @@ impl Session {
     pub fn status(&mut self) -> Result<Event, SessionError> {
         // The moment of the counts, not of the line: who reads it compares with a clock.
         let time = timestamp(SystemTime::now());
-        let readout = self.readout()?;
-        self.tracker.refresh(&readout.sites);
+        let readout = self.probing.read()?;
+        if self.governor.mode().counts_all() {
+            self.tracker.refresh(&readout.sites);
+        }
+        let Cost { hits, seconds, .. } = self.probing.cost();
+        self.spending.update(Instant::now(), Used::now(seconds));
         let status = status::status(
             &Inputs {
-                mode: self.mode(),
-                probes: self.attachment.as_ref().map_or(0, |a| a.probes.attached()),
-                agent_cpu_ratio: self.cpu.cores(Instant::now()),
+                mode: self.governor.mode(),
+                probes: self.probing.attached(),
+                spending: &self.spending,
+                hits,
+                budget: self.governor.budget(),
+                memory: self.options.memory,
+                maps: self
+                    .probing
+                    .now()
+                    .map_or(0, |_| self.options.limits.bytes()),
                 tracker: &self.tracker,
                 readout: &readout,
                 incidents: &self.incidents,
                 wait_reasons: self.inspected.program.wait_reasons.as_ref().ok(),
-                park: self.options.park,
                 goroutines: self.goroutines,
-                compared: self.attachment.is_some() && self.goroutines.is_some(),
+                compared: self.tracker.is_exact() && self.goroutines.is_some(),
                 coverage: self.coverage(&readout),
             },
             &mut self.names,
@@ -223,8 +291,7 @@ impl Session {
     /// Detaches, and says so.
     #[must_use]
     pub fn detach(mut self, reason: DetachReason) -> Event {
-        let attachment = self.attachment.take();
-        let clean = attachment.is_none_or(|mut attachment| attachment.probes.detach());
+        let clean = self.probing.end();
         self.event(EventKind::Detached(Detached {
             reason,
             clean,
@@ -233,17 +300,7 @@ impl Session {
         }))
     }
 
-    fn mode(&self) -> &'static str {
-        if self.attachment.is_none() {
-            "census"
-        } else if self.options.park {
-            "full"
-        } else {
-            "lifetimes"
-        }
-    }
-
-    fn event(&self, kind: EventKind) -> Event {
+    pub(super) fn event(&self, kind: EventKind) -> Event {
         Event {
             time: timestamp(SystemTime::now()),
             pid: self.inspected.process.pid(),
@@ -251,158 +308,53 @@ impl Session {
         }
     }
 
-    fn readout(&self) -> Result<Readout, SessionError> {
-        match &self.attachment {
-            Some(attachment) => Ok(attachment.probes.read()?),
-            None => Ok(Readout::default()),
-        }
-    }
-
-    /// What is remembered of those created since attaching.
-    fn living(&self) -> Result<HashMap<u64, Living>, SessionError> {
-        let Some(Attachment { probes, .. }) = &self.attachment else {
-            return Ok(HashMap::new());
-        };
-        let now_ns = monotonic_ns();
-        let moments = SCALES.map(|scale| now_ns.saturating_sub(nanos(scale)));
-        let births = probes.read_births(SAMPLES, &moments)?.into_iter();
-        Ok(births
-            .map(|(site, births)| (site, living(&births, now_ns)))
-            .collect())
-    }
-
     /// Share of the goroutines created since attaching that are known: tracked by the probes, or
     /// seen in a census.
-    fn coverage(&self, readout: &Readout) -> f64 {
-        if self.attachment.is_some() {
+    pub(super) fn coverage(&self, readout: &Readout) -> f64 {
+        if self.tracker.is_exact() {
             return status::coverage(readout);
         }
-        let created = self
-            .created
-            .map_or(0, |(first, last)| last - first.min(last));
         let seen: u64 = self.tracker.sites().map(|site| site.counts.created).sum();
-        match created {
-            0 => 1.0,
-            created => (seen as f64 / created as f64).min(1.0),
+        match self.load.created() {
+            None | Some(0) => 1.0,
+            Some(created) => (seen as f64 / created as f64).min(1.0),
         }
     }
 
-    fn keep_creation_stacks(&mut self) {
+    /// Takes those that the probes of `mode` have left.
+    pub(super) fn keep_creation_stacks(&mut self, mode: Mode) {
+        let at_statement = mode == Mode::Focused;
         let samples = self
-            .attachment
-            .as_mut()
-            .map(|attachment| attachment.probes.take_stacks());
+            .probing
+            .now_mut()
+            .map(|attached| attached.probes.take_stacks());
         for sample in samples.into_iter().flatten() {
             let kept = self.creation_stacks.entry(sample.site).or_default();
             if kept.len() < STACKS_KEPT {
-                kept.push(creators(&sample));
+                kept.push(births::creators(&sample, at_statement));
             }
         }
     }
+}
 
-    fn judge(&mut self, at: Duration, coverage: f64) -> Vec<Event> {
-        let mut changes = Vec::new();
-        for site in self.tracker.sites() {
-            let name = self.names.site(site.pc, site.start);
-            if names::is_system(&name.start.function) {
-                continue;
-            }
-            let (judgement, rule) = detect::judge(&self.rules, site);
-            if let Some(change) = self.incidents.update(site, judgement, at) {
-                changes.push((site.clone(), change, rule.unwrap_or_default()));
-            }
+impl Inspected {
+    /// The reason if the process is not there any more, or another program.
+    fn ended(&self) -> Option<SessionError> {
+        let pid = self.process.pid();
+        match self.lifetime.vitality() {
+            Vitality::Alive => None,
+            Vitality::Ended => Some(SessionError::Ended { pid }),
+            Vitality::Replaced => Some(SessionError::Replaced { pid }),
         }
-        changes
-            .into_iter()
-            .map(|(site, change, rule)| {
-                let kind = match change {
-                    Change::Leaks(finding) => EventKind::Leak(Box::new(
-                        Describer {
-                            program: &self.inspected.program,
-                            memory: &self.memory,
-                            unwinder: &mut self.unwinder,
-                            names: &mut self.names,
-                            coverage,
-                        }
-                        .leak(
-                            &site,
-                            finding,
-                            rule,
-                            self.creation_stacks
-                                .get(&site.pc.0)
-                                .and_then(|stacks| stacks.first()),
-                        ),
-                    )),
-                    Change::Resolved(evidence) => EventKind::Resolved(Resolved {
-                        site: self.names.site(site.pc, site.start).clone(),
-                        live: site.alive(),
-                        evidence,
-                    }),
-                };
-                self.event(kind)
-            })
-            .collect()
     }
 }
 
-/// Loads the programs and attaches them.
-fn attach(
-    inspected: &Inspected,
-    options: Options,
-    memory: &LiveMemory,
-) -> Result<Attachment, SessionError> {
-    let plan = inspected.plan(options)?;
-    let offsets = gostray_common::Offsets {
-        gopc: inspected.program.layout.gopc,
-        startpc: inspected.program.layout.startpc,
-    };
-    let mut probes = Probes::load(&plan, offsets, options.limits)?;
-    if let Some(pid) = NonZeroU32::new(inspected.process.pid().cast_unsigned()) {
-        let exe = inspected.process.exe_link();
-        let bias = inspected.program.bias;
-        probes.attach(&plan, &PerfUprobes, &exe, pid, memory, bias)?;
-    }
-    Ok(Attachment { plan, probes })
-}
-
-/// The creator's frames of a creation stack: from the `go` statement outwards. What lies before
-/// it are the runtime's own frames on the system stack.
-fn creators(sample: &gostray_common::StackSample) -> Vec<RuntimeAddress> {
-    let depth = usize::try_from(sample.depth).unwrap_or(usize::MAX);
-    sample
-        .return_pcs
-        .iter()
-        .take(depth)
-        .skip_while(|pc| **pc != sample.site)
-        .map(|pc| RuntimeAddress(*pc))
-        .collect()
-}
-
-fn living(births: &Births, now_ns: u64) -> Living {
-    let mut survivors = [0; SCALES.len()];
-    for (survivors, before) in survivors.iter_mut().zip(&births.before) {
-        *survivors = *before;
-    }
-    let oldest = births
-        .oldest
-        .first()
-        .map_or(0, |(_, at_ns)| now_ns.saturating_sub(*at_ns));
-    Living {
-        oldest: Duration::from_nanos(oldest),
-        oldest_gs: births
-            .oldest
-            .iter()
-            .map(|(g, _)| RuntimeAddress(*g))
-            .collect(),
-        survivors,
-    }
-}
-
-/// The clock of `bpf_ktime_get_ns`.
-fn monotonic_ns() -> u64 {
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| nanos(Duration::from(time)))
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+/// How many goroutines each of the sites in `last` has created since; which is brought up to date.
+fn created_since(last: &mut HashMap<u64, u64>, readout: &Readout) -> HashMap<u64, u64> {
+    let counted = readout.sites.iter().filter_map(|(site, stats)| {
+        let last = last.get_mut(site)?;
+        let before = std::mem::replace(last, stats.created);
+        Some((*site, stats.created.saturating_sub(before)))
+    });
+    counted.collect()
 }

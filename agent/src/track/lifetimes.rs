@@ -18,6 +18,22 @@ impl Lifetimes {
         Self { buckets, max_ns }
     }
 
+    /// Of no goroutine.
+    pub const NONE: Self = Self {
+        buckets: [0; LIFETIME_BUCKETS],
+        max_ns: 0,
+    };
+
+    /// These and others.
+    #[must_use]
+    pub fn and(mut self, others: &Self) -> Self {
+        for (count, more) in self.buckets.iter_mut().zip(others.buckets) {
+            *count += more;
+        }
+        self.max_ns = self.max_ns.max(others.max_ns);
+        self
+    }
+
     /// How many goroutines have ended.
     #[must_use]
     pub fn count(&self) -> u64 {

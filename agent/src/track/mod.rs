@@ -12,4 +12,4 @@ pub use ledger::Ledger;
 pub use lifetimes::Lifetimes;
 pub use series::{POINTS, Point, SCALES, Series};
 pub use site::{Accuracy, Counts, Older, Site};
-pub use tracker::{Living, Observation, Tracker};
+pub use tracker::{Living, Observation, Seen, Tracker};

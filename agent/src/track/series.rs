@@ -52,6 +52,26 @@ impl Series {
         }
     }
 
+    /// By how many survivors the points at one of [`SCALES`] have risen; 0 of less than three points.
+    #[must_use]
+    pub fn growth(&self, scale: usize) -> u64 {
+        let mut points = self.points(scale);
+        match (points.len(), points.next(), points.next_back()) {
+            (3.., Some(first), Some(last)) => last.survivors.saturating_sub(first.survivors),
+            _ => 0,
+        }
+    }
+
+    /// Creations a second between the points at one of [`SCALES`]; `None` of less than two.
+    #[must_use]
+    pub fn creations(&self, scale: usize) -> Option<f64> {
+        let mut points = self.points(scale);
+        let (first, last) = (points.next()?, points.next_back()?);
+        let passed = last.at.saturating_sub(first.at).as_secs_f64();
+        let created = last.created.saturating_sub(first.created);
+        (passed > 0.0).then(|| created as f64 / passed)
+    }
+
     /// The points at one of [`SCALES`], oldest first, at most [`POINTS`].
     pub fn points(
         &self,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use gostray_common::{LIFETIME_BUCKETS, SiteStats};
+use gostray_common::SiteStats;
 
-use super::{Counted, Ledger, Lifetimes, Series};
+use super::{Counted, Goids, Ledger, Lifetimes, Series};
 use crate::binary::RuntimeAddress;
 
 /// How well counts are known.
@@ -16,7 +16,8 @@ pub enum Accuracy {
     Repaired,
     /// Events were lost.
     Estimated,
-    /// There are no probes: who lived and died between two passes was not seen.
+    /// There were no probes for some of the time: who lived and died between two passes then was not
+    /// seen.
     Sampled,
 }
 
@@ -104,8 +105,21 @@ pub struct Site {
     /// Addresses of some of the oldest living `g`s of all.
     pub older_gs: Vec<RuntimeAddress>,
     pub(super) ledger: Ledger,
-    /// Goroutines that censuses have seen for the first time, where there are no probes.
+    /// What was counted before the present stretch.
+    pub(super) carried: Carried,
+    /// Goroutines that were seen for the first time in this stretch, where there are no probes.
     pub(super) seen: u64,
+}
+
+/// What remains of a stretch when the next begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Carried {
+    /// Goroutines created.
+    pub(super) created: u64,
+    /// Of those, the ones that live: found by a census and not counted since.
+    pub(super) live: i64,
+    /// Lifetimes of the ended.
+    pub(super) lifetimes: Lifetimes,
 }
 
 impl Site {
@@ -116,13 +130,18 @@ impl Site {
             pc: RuntimeAddress(pc),
             start: None,
             counts,
-            lifetimes: Lifetimes::new([0; LIFETIME_BUCKETS], 0),
+            lifetimes: Lifetimes::NONE,
             oldest: None,
             oldest_gs: Vec::new(),
             series: Series::default(),
             older: None,
             older_gs: Vec::new(),
             ledger: Ledger::default(),
+            carried: Carried {
+                created: 0,
+                live: 0,
+                lifetimes: Lifetimes::NONE,
+            },
             seen: 0,
         }
     }
@@ -131,6 +150,57 @@ impl Site {
     #[must_use]
     pub fn alive(&self) -> u64 {
         self.counts.live + self.older.map_or(0, |older| older.now)
+    }
+
+    /// Closes the books: what comes is counted anew, and added to what has been.
+    pub(super) fn carry(&mut self) {
+        self.carried = Carried {
+            created: self.counts.created,
+            live: i64::try_from(self.counts.live).unwrap_or(i64::MAX),
+            lifetimes: self.lifetimes,
+        };
+        self.seen = 0;
+    }
+
+    /// The counts, where those of this stretch are `now`: of creations those that are known, and of
+    /// ends the rest.
+    pub(super) fn sum(&mut self, now: Counts) {
+        let live = i64::try_from(now.live).unwrap_or(i64::MAX);
+        let live = live.saturating_add(self.carried.live);
+        let live = u64::try_from(live).unwrap_or(0);
+        let created = (self.carried.created + now.created).max(live);
+        self.counts = Counts {
+            created,
+            exited: created - live,
+            live,
+            exited_older: self
+                .older
+                .map_or(0, |older| older.at_first.saturating_sub(older.now)),
+            accuracy: Accuracy::Sampled,
+        };
+    }
+
+    /// What a census tells of the living, those older than the agent by their numbers.
+    pub(super) fn set_living(&mut self, at: Duration, found: &Counted, goids: &Goids) {
+        let at_first = self.older.map_or(found.older, |older| older.at_first);
+        self.older = Some(Older {
+            at_first,
+            now: found.older,
+            blocked: found.blocked,
+            watched: at,
+        });
+        self.start = self.start.or(found.start);
+        self.older_gs = found.oldest.iter().map(|(_, g)| *g).collect();
+        let since = found
+            .oldest
+            .iter()
+            .filter(|(goid, _)| *goid > goids.first());
+        self.oldest_gs = since.clone().map(|(_, g)| *g).collect();
+        self.oldest = since
+            .clone()
+            .next()
+            .and_then(|(goid, _)| goids.created_before(*goid))
+            .map(|created| at.saturating_sub(created));
     }
 
     /// How many older goroutines there were at first, and live: at least, where the site was busy.

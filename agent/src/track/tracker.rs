@@ -7,7 +7,7 @@ use std::{
 
 use gostray_common::SiteStats;
 
-use super::{Accuracy, CensusObservation, Counts, Goids, Ledger, Lifetimes, Older, SCALES, Site};
+use super::{Accuracy, CensusObservation, Counts, Goids, Ledger, Lifetimes, SCALES, Site};
 use crate::binary::RuntimeAddress;
 
 /// What is known of the living goroutines of a site at one moment.
@@ -31,16 +31,58 @@ pub struct Living {
     pub survivors: [u64; SCALES.len()],
 }
 
+/// What a pass over all goroutines found, and which numbers had been given out when.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// By site.
+    pub census: &'a CensusObservation,
+    /// Tell ages.
+    pub goids: &'a Goids,
+}
+
+/// A stretch of time in which the counts come about in one way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stretch {
+    /// By probes, from the beginning: what is alive and not counted is older than the agent, and the
+    /// books have to balance.
+    #[default]
+    Exact,
+    /// By probes that were attached later. Who was alive then is known from the censuses.
+    Counted,
+    /// By censuses alone.
+    Sampled,
+}
+
 /// All sites of one process.
 #[derive(Clone, Debug, Default)]
 pub struct Tracker {
     sites: BTreeMap<u64, Site>,
+    stretch: Stretch,
     /// The first census has been taken.
     older_are_known: bool,
     disagreement: u64,
 }
 
 impl Tracker {
+    /// From now on there are probes that count everything, or there are not; their counters begin
+    /// with 0. Without a call they have been there from the beginning.
+    pub fn begin_stretch(&mut self, counted: bool) {
+        self.stretch = match counted {
+            true => Stretch::Counted,
+            false => Stretch::Sampled,
+        };
+        self.disagreement = 0;
+        for site in self.sites.values_mut() {
+            site.carry();
+        }
+    }
+
+    /// Whether probes have counted everything from the beginning.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.stretch == Stretch::Exact
+    }
+
     /// Takes in what the probes saw up to `at`, counted from when the tracker began, and what a
     /// census found that was made while the counters went from `before` to those of `observation`.
     /// Where events were lost the census stands for them.
@@ -49,24 +91,40 @@ impl Tracker {
         at: Duration,
         before: &[(u64, SiteStats)],
         mut observation: Observation,
-        census: Option<&CensusObservation>,
+        seen: Option<Seen<'_>>,
     ) {
-        if let Some(census) = census {
-            self.balance(at, before, &observation.stats, census);
+        match (seen, self.stretch) {
+            (Some(seen), Stretch::Exact) => {
+                self.balance(at, before, &observation.stats, seen.census);
+            }
+            (Some(seen), _) => self.settle(at, &observation.stats, seen),
+            (None, _) => {}
         }
         for (pc, stats) in &observation.stats {
             self.count(*pc, stats);
         }
-        let found = |pc: &u64| census.and_then(|census| census.sites.get(pc));
+        let found = |pc: &u64| seen.and_then(|seen| seen.census.sites.get(pc));
+        let is_exact = self.is_exact();
         for (pc, site) in &mut self.sites {
             let living = observation.living.remove(pc).unwrap_or_default();
-            site.oldest = (!living.oldest_gs.is_empty()).then_some(living.oldest);
-            site.oldest_gs = living.oldest_gs;
-            let survivors = match found(pc) {
-                // Births that found no room are older than they seem.
-                Some(found) if site.counts.accuracy != Accuracy::Exact => found.survivors,
-                _ => living.survivors,
+            let found = found(pc);
+            // Those older than the agent have survived every window. They count because a pool that
+            // replaces its old ones by new ones does not grow.
+            let older = found.map_or_else(
+                || site.older.map_or(0, |older| older.now),
+                |found| found.older,
+            );
+            let survivors = match found {
+                // Births that found no room, or were not seen, are older than they seem.
+                Some(found) if !is_exact || site.counts.accuracy != Accuracy::Exact => {
+                    found.survivors
+                }
+                _ => living.survivors.map(|survivors| survivors + older),
             };
+            if is_exact || seen.is_none() {
+                site.oldest = (!living.oldest_gs.is_empty()).then_some(living.oldest);
+                site.oldest_gs = living.oldest_gs;
+            }
             site.series.push(at, site.counts.created, survivors);
         }
     }
@@ -86,14 +144,7 @@ impl Tracker {
         self.disagreement = 0;
         let nothing = Counts::from(&SiteStats::EMPTY);
         for pc in census.sites.keys() {
-            self.sites.entry(*pc).or_insert_with(|| Site {
-                ledger: if self.older_are_known {
-                    Ledger::of_new_site()
-                } else {
-                    Ledger::default()
-                },
-                ..Site::new(*pc, nothing)
-            });
+            self.site(*pc, nothing);
         }
         self.older_are_known = true;
         for (pc, site) in &mut self.sites {
@@ -108,47 +159,52 @@ impl Tracker {
         }
     }
 
-    /// Takes in a census where there are no probes. `goids` tells ages.
-    pub fn observe_census(&mut self, at: Duration, census: &CensusObservation, goids: &Goids) {
+    /// Who is alive and was not counted in this stretch is from before it.
+    fn settle(&mut self, at: Duration, stats: &[(u64, SiteStats)], seen: Seen<'_>) {
         let nothing = Counts {
             accuracy: Accuracy::Sampled,
             ..Counts::from(&SiteStats::EMPTY)
         };
-        for pc in census.sites.keys() {
-            self.sites
-                .entry(*pc)
-                .or_insert_with(|| Site::new(*pc, nothing));
+        let stats: HashMap<u64, Counts> = stats
+            .iter()
+            .map(|(pc, stats)| (*pc, Counts::from(stats)))
+            .collect();
+        for pc in seen.census.sites.keys() {
+            self.site(*pc, nothing);
         }
         for (pc, site) in &mut self.sites {
-            let found = census.sites.get(pc).cloned().unwrap_or_default();
-            site.seen += found.newcomers;
+            let found = seen.census.sites.get(pc).cloned().unwrap_or_default();
+            let counted = stats.get(pc).copied().unwrap_or(nothing);
+            let signed = |number| i64::try_from(number).unwrap_or(i64::MAX);
             let live = found.alive.saturating_sub(found.older);
-            let at_first = site.older.map_or(found.older, |older| older.at_first);
-            site.counts = Counts {
-                created: site.seen.max(live),
-                exited: site.seen.saturating_sub(live),
+            site.carried.live = signed(live) - signed(counted.live);
+            site.set_living(at, &found, seen.goids);
+            site.sum(counted);
+        }
+    }
+
+    /// Takes in a census where there are no probes that count everything. `created` has the creations
+    /// since the last one, of sites where they were counted all the same.
+    pub fn observe_census(&mut self, at: Duration, seen: Seen<'_>, created: &HashMap<u64, u64>) {
+        let nothing = Counts {
+            accuracy: Accuracy::Sampled,
+            ..Counts::from(&SiteStats::EMPTY)
+        };
+        for pc in seen.census.sites.keys() {
+            self.site(*pc, nothing);
+        }
+        for (pc, site) in &mut self.sites {
+            let found = seen.census.sites.get(pc).cloned().unwrap_or_default();
+            let counted = created.get(pc).copied().unwrap_or(0);
+            site.seen += found.newcomers.max(counted);
+            site.set_living(at, &found, seen.goids);
+            let live = found.alive.saturating_sub(found.older);
+            site.carried.live = 0;
+            site.sum(Counts {
+                created: site.seen,
                 live,
-                exited_older: at_first.saturating_sub(found.older),
-                accuracy: Accuracy::Sampled,
-            };
-            site.start = site.start.or(found.start);
-            site.older = Some(Older {
-                at_first,
-                now: found.older,
-                blocked: found.blocked,
-                watched: at,
+                ..nothing
             });
-            site.older_gs = found.oldest.iter().map(|(_, g)| *g).collect();
-            let since = found
-                .oldest
-                .iter()
-                .filter(|(goid, _)| *goid > goids.first());
-            site.oldest_gs = since.clone().map(|(_, g)| *g).collect();
-            site.oldest = since
-                .clone()
-                .next()
-                .and_then(|(goid, _)| goids.created_before(*goid))
-                .map(|created| at.saturating_sub(created));
             site.series.push(at, site.counts.created, found.survivors);
         }
     }
@@ -160,23 +216,32 @@ impl Tracker {
         }
     }
 
-    fn count(&mut self, pc: u64, stats: &SiteStats) -> &mut Site {
+    fn count(&mut self, pc: u64, stats: &SiteStats) {
         let counts = Counts::from(stats);
-        let ledger = if self.older_are_known {
-            Ledger::of_new_site()
+        let is_exact = self.is_exact();
+        let site = self.site(pc, counts);
+        if is_exact {
+            site.counts = repaired(&site.ledger, counts);
         } else {
-            Ledger::default()
-        };
-        let site = self.sites.entry(pc).or_insert_with(|| Site {
-            ledger,
-            ..Site::new(pc, counts)
-        });
-        site.counts = repaired(&site.ledger, counts);
-        site.lifetimes = Lifetimes::new(stats.lifetimes, stats.lifetime_max_ns);
+            site.sum(counts);
+        }
+        let lifetimes = Lifetimes::new(stats.lifetimes, stats.lifetime_max_ns);
+        site.lifetimes = lifetimes.and(&site.carried.lifetimes);
         if stats.start_pc != 0 {
             site.start = Some(RuntimeAddress(stats.start_pc));
         }
-        site
+    }
+
+    /// The site at `pc`, of which so much is known if it is new.
+    fn site(&mut self, pc: u64, counts: Counts) -> &mut Site {
+        let ledger = match self.older_are_known {
+            true => Ledger::of_new_site(),
+            false => Ledger::default(),
+        };
+        self.sites.entry(pc).or_insert_with(|| Site {
+            ledger,
+            ..Site::new(pc, counts)
+        })
     }
 
     /// All sites, by address.
@@ -230,6 +295,10 @@ mod tests {
         assert_eq!(site.series.points(0).len(), 0, "not observed yet");
     }
 
+    fn seen<'a>(census: &'a CensusObservation, goids: &'a Goids) -> Seen<'a> {
+        Seen { census, goids }
+    }
+
     fn census(alive: u64) -> CensusObservation {
         let counted = Counted {
             alive,
@@ -254,6 +323,7 @@ mod tests {
     #[test]
     fn probes_and_census_make_one_picture() {
         let mut tracker = Tracker::default();
+        let goids = Goids::default();
         let mut observe = |second, created, alive| {
             let stats = stats(created, 0);
             let observation = Observation {
@@ -261,7 +331,8 @@ mod tests {
                 living: HashMap::new(),
             };
             let at = Duration::from_secs(second);
-            tracker.observe(at, &stats, observation, Some(&census(alive)));
+            let census = census(alive);
+            tracker.observe(at, &stats, observation, Some(seen(&census, &goids)));
             let site = tracker.sites().next().unwrap();
             (
                 site.counts.live,
@@ -284,6 +355,7 @@ mod tests {
     #[test]
     fn where_births_found_no_room_the_census_tells_the_survivors() {
         let mut tracker = Tracker::default();
+        let goids = Goids::default();
         for (second, untracked, survivors) in [(0, 0, 0), (3, 7, 40)] {
             let stats = stats(40, untracked);
             let observation = Observation {
@@ -291,7 +363,8 @@ mod tests {
                 living: HashMap::new(),
             };
             let at = Duration::from_secs(second);
-            tracker.observe(at, &stats, observation, Some(&census(40)));
+            let census = census(40);
+            tracker.observe(at, &stats, observation, Some(seen(&census, &goids)));
             let site = tracker.sites().next().unwrap();
             let last = site.series.points(0).next_back().unwrap();
             assert_eq!(last.survivors, survivors);
@@ -301,6 +374,7 @@ mod tests {
     #[test]
     fn censuses_alone_tell_who_came_and_went() {
         let mut tracker = Tracker::default();
+        tracker.begin_stretch(false);
         let mut goids = Goids::default();
         let mut observe = |second, alive, older, newcomers| {
             let at = Duration::from_secs(second);
@@ -315,7 +389,7 @@ mod tests {
                 sites: [(0x10, counted)].into(),
                 unseen: 0,
             };
-            tracker.observe_census(at, &census, &goids);
+            tracker.observe_census(at, seen(&census, &goids), &HashMap::new());
             let site = tracker.sites().next().unwrap();
             let Counts {
                 created,

@@ -1,5 +1,6 @@
 //! `gostray doctor`: what works here, what does not, how to mend it.
 
+mod cost;
 mod kernel;
 mod privileges;
 mod target;
@@ -75,6 +76,7 @@ impl Check {
 pub(super) fn run(arguments: &DoctorArguments) -> anyhow::Result<Exit> {
     let mut checks = kernel::checks();
     checks.extend(privileges::checks());
+    checks.push(cost::check());
     checks.extend(arguments.pid.into_iter().flat_map(target::checks));
     let output = io::stdout();
     match arguments.format {

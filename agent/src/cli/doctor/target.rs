@@ -4,8 +4,8 @@ use super::Check;
 use crate::{
     binary::BinaryCache,
     memory::{LiveMemory, MemoryReader as _},
-    probes::{Limits, Plan, Probes},
-    session::{Inspected, Options},
+    probes::{Limit, Limits, Plan, Probes, SiteChoice},
+    session::Inspected,
 };
 
 const AREA: &str = "target";
@@ -46,11 +46,7 @@ pub(super) fn checks(pid: i32) -> Vec<Check> {
         ),
     });
     checks.push(memory(&inspected));
-    let options = Options {
-        park: true,
-        ..Options::default()
-    };
-    let plan = match inspected.plan(options) {
+    let plan = match inspected.plan(SiteChoice::default(), true) {
         Ok(plan) => plan,
         Err(error) => {
             let help = "`gostray snapshot` works all the same";
@@ -97,7 +93,7 @@ fn load(inspected: &Inspected, plan: &Plan) -> Check {
         gopc: inspected.program.layout.gopc,
         startpc: inspected.program.layout.startpc,
     };
-    match Probes::load(plan, offsets, Limits::default()) {
+    match Probes::load(plan, offsets, Limits::default(), Limit::NONE) {
         Ok(_) => Check::ok(AREA, "programs", "the kernel's verifier accepts them"),
         Err(error) => Check::fail(
             AREA,

@@ -64,6 +64,9 @@ pub enum SiteError {
         /// How many calls were found.
         found: usize,
     },
+    /// A statement was expected that is not there.
+    #[error("there is no `go` statement at that place")]
+    NoStatement,
     /// No instruction the kernel emulates comes before the value leaves its register.
     #[error("{function} has no single-trap instruction with its argument intact")]
     NoneSuitable {
@@ -91,10 +94,7 @@ impl Code<'_> {
     /// # Errors
     /// There is none, or more than one.
     pub fn call_of(&self, callee: &'static str, target: LinkAddress) -> Result<Site, SiteError> {
-        let mut calls = match self.architecture {
-            Architecture::X86_64 => x86_64::calls(self, target),
-            Architecture::Aarch64 => aarch64::calls(self, target),
-        };
+        let mut calls = self.calls(target);
         match (calls.pop(), calls.len()) {
             (Some(site), 0) => Ok(site),
             (last, before) => Err(SiteError::Calls {
@@ -102,6 +102,24 @@ impl Code<'_> {
                 callee,
                 found: before + usize::from(last.is_some()),
             }),
+        }
+    }
+
+    /// The call of what the linker placed at `target` that returns to `behind`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn call_before(&self, behind: LinkAddress, target: LinkAddress) -> Result<Site, SiteError> {
+        let mut calls = self.calls(target).into_iter();
+        calls
+            .find(|site| site.address.checked_add(site.bytes.len() as u64) == Some(behind))
+            .ok_or(SiteError::NoStatement)
+    }
+
+    fn calls(&self, target: LinkAddress) -> Vec<Site> {
+        match self.architecture {
+            Architecture::X86_64 => x86_64::calls(self, target),
+            Architecture::Aarch64 => aarch64::calls(self, target),
         }
     }
 

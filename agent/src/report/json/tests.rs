@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::JsonLines;
 use crate::report::{
     DetachReason, EventKind, Renderer as _,
-    samples::{attached, detached, event, leak, resolved, status},
+    samples::{attached, detached, event, leak, mode_change, resolved, status},
 };
 
 /// The one line an event is, parsed.
@@ -61,13 +61,34 @@ fn attached_has_the_contracts_names() {
 }
 
 #[test]
+fn mode_has_the_contracts_names() {
+    let line = line(EventKind::Mode(mode_change()));
+    assert_eq!(line["event"], "mode");
+    assert_eq!(
+        (&line["previous"], &line["mode"]),
+        (&"lifetimes".into(), &"census".into())
+    );
+    has(&Value::from(line), &["reason", "coverage", "probes"]);
+}
+
+#[test]
 fn status_has_the_contracts_names() {
     let line = line(EventKind::Status(status()));
     assert_eq!(line["event"], "status");
     let names = ["mode", "coverage", "overhead", "goroutines", "sites"];
     has(&Value::from(line.clone()), &names);
     assert!(line["unknown"]["goroutines"].is_string());
-    let overhead = ["agent_cpu_ratio", "target_cpu_ratio", "budget_ratio"];
+    let overhead = [
+        "agent_cpu_ratio",
+        "target_cpu_ratio",
+        "total_ratio",
+        "average_ratio",
+        "budget_ratio",
+        "probe_hits",
+        "refused_hits",
+        "memory_bytes",
+        "memory_budget_bytes",
+    ];
     has(&line["overhead"], &overhead);
     let sites = line["sites"].as_array().unwrap();
     assert_eq!(sites.len(), 2);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Text;
 use crate::report::{
     DetachReason, Event, EventKind, Renderer as _,
-    samples::{attached, detached, event, leak, place, resolved, site_counts, status},
+    samples::{attached, detached, event, leak, mode_change, place, resolved, site_counts, status},
 };
 
 fn text(kind: EventKind) -> String {
@@ -22,6 +22,8 @@ fn written(event: &Event, colours: bool, width: usize) -> String {
 fn an_attached_program() {
     insta::assert_snapshot!(text(EventKind::Attached(attached())), @r"
     watching 4321 /srv/app/server (go1.27.4, example.com/app)
+    mode lifetimes: 190 creations a second cost about 0.03 % of a core, within the budget of 1%
+    a probe's hit costs 0.71 µs here, a stepped one 17.30 µs
     2 probes: creation at runtime.newproc1+0x1c5, exit at runtime.gdestroy+0x4; Ctrl-C ends it
     ");
 }
@@ -32,7 +34,45 @@ fn a_program_without_a_module() {
     attached.process.main_module = None;
     insta::assert_snapshot!(text(EventKind::Attached(attached)), @r"
     watching 4321 /srv/app/server (go1.27.4, module not recorded)
+    mode lifetimes: 190 creations a second cost about 0.03 % of a core, within the budget of 1%
+    a probe's hit costs 0.71 µs here, a stepped one 17.30 µs
     2 probes: creation at runtime.newproc1+0x1c5, exit at runtime.gdestroy+0x4; Ctrl-C ends it
+    ");
+}
+
+#[test]
+fn without_probes() {
+    let mut attached = attached();
+    attached.mode = "census";
+    attached.mode_reason = "no probes are wanted".into();
+    attached.cost_of_hits = None;
+    attached.probes.clear();
+    insta::assert_snapshot!(text(EventKind::Attached(attached)), @r"
+    watching 4321 /srv/app/server (go1.27.4, example.com/app)
+    mode census: no probes are wanted
+    no probes: what lives and dies between two censuses is not seen; Ctrl-C ends it
+    ");
+}
+
+#[test]
+fn less_is_watched() {
+    insta::assert_snapshot!(text(EventKind::Mode(mode_change())), @r"
+
+    11:06:40 MODE lifetimes → census; 97.0 % of goroutines tracked
+      - watching cost 1.43 % of a core of late; the budget is 1%
+    ");
+}
+
+#[test]
+fn without_a_budget() {
+    let mut status = status();
+    status.sites.clear();
+    status.overhead.budget_ratio = None;
+    insta::assert_snapshot!(text(EventKind::Status(status)), @r"
+
+    11:06:40 0 alive of 0 created, 0 ended
+      lifetimes: 0.15 % of a core (agent 0.12, probes 0.03); no budget
+      no site grows
     ");
 }
 
@@ -44,7 +84,8 @@ fn a_status_where_nothing_grows() {
     }
     insta::assert_snapshot!(text(EventKind::Status(status)), @r"
 
-    11:06:40 824 alive of 20824 created, 20000 ended; agent 0.12 % of a core
+    11:06:40 824 alive of 20824 created, 20000 ended
+      lifetimes: 0.15 % of a core (agent 0.12, probes 0.03); the budget is 1 %
       no site grows
     ");
 }
@@ -53,7 +94,8 @@ fn a_status_where_nothing_grows() {
 fn a_status_with_sites_that_grow() {
     insta::assert_snapshot!(text(EventKind::Status(status())), @r"
 
-    11:06:40 824 alive of 20824 created, 20000 ended; agent 0.12 % of a core
+    11:06:40 824 alive of 20824 created, 20000 ended
+      lifetimes: 0.15 % of a core (agent 0.12, probes 0.03); the budget is 1 %
            live   created     ended    oldest  created at
             412     10412     10000      83 s  /src/app/search.go:31 main.search
     ");
@@ -63,11 +105,13 @@ fn a_status_with_sites_that_grow() {
 fn a_status_of_the_first_second_that_lost_something() {
     let mut status = status();
     status.overhead.agent_cpu_ratio = None;
+    status.overhead.refused_hits = 40;
     status.coverage = 0.987;
     status.drops = BTreeMap::from([("goroutine_map_full", 130), ("map_error", 0)]);
     insta::assert_snapshot!(text(EventKind::Status(status)), @r"
 
     11:06:40 824 alive of 20824 created, 20000 ended; 98.7 % of goroutines tracked
+      lifetimes; the budget is 1 %; 40 hits turned away
       lost: goroutine_map_full 130
            live   created     ended    oldest  created at
             412     10412     10000      83 s  /src/app/search.go:31 main.search
@@ -82,7 +126,8 @@ fn a_status_with_more_sites_than_rows() {
         .collect();
     insta::assert_snapshot!(text(EventKind::Status(status)), @r"
 
-    11:06:40 4944 alive of 124944 created, 120000 ended; agent 0.12 % of a core
+    11:06:40 4944 alive of 124944 created, 120000 ended
+      lifetimes: 0.15 % of a core (agent 0.12, probes 0.03); the budget is 1 %
            live   created     ended    oldest  created at
             412     10412     10000      83 s  /src/app/fan.go:1 main.fanOut
             412     10412     10000      83 s  /src/app/fan.go:2 main.fanOut
@@ -107,7 +152,8 @@ fn a_narrow_terminal_shows_the_end_of_long_paths() {
     status.sites = vec![site_counts(place(function, file, 71), true)];
     insta::assert_snapshot!(written(&event(EventKind::Status(status)), false, 60), @r"
 
-    11:06:40 412 alive of 10412 created, 10000 ended; agent 0.12 % of a core
+    11:06:40 412 alive of 10412 created, 10000 ended
+      lifetimes: 0.15 % of a core (agent 0.12, probes 0.03); the budget is 1 %
            live   created     ended    oldest  created at
             412     10412     10000      83 s  …/internal/worker/pool.go:71
     ");
@@ -179,6 +225,7 @@ fn every_end() {
         DetachReason::Exited,
         DetachReason::Exec,
         DetachReason::OutputClosed,
+        DetachReason::StopFile,
     ];
     let said: String = ends
         .into_iter()
@@ -200,6 +247,8 @@ fn every_end() {
     detached: the process became another program (execve), after 93 s; 3 leaks reported
 
     detached: nobody reads any more, after 93 s; 4 leaks reported
+
+    detached: the stop file is there, after 93 s; 5 leaks reported
     ");
 }
 
@@ -217,6 +266,7 @@ fn a_slow_kernel_is_mentioned() {
 fn colours_are_switched_off_again() {
     for kind in [
         EventKind::Attached(attached()),
+        EventKind::Mode(mode_change()),
         EventKind::Status(status()),
         EventKind::Leak(Box::new(leak())),
         EventKind::Resolved(resolved()),

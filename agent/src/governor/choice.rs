@@ -1,0 +1,333 @@
+//! Which mode, and why.
+
+use std::time::Duration;
+
+use gostray_common::ProbeKind;
+
+use super::{Account, Budget, HitCosts, Load, Loads, Mode};
+
+/// A richer mode has to fit so much of the budget: what is predicted is not what comes.
+const MARGIN: f64 = 0.7;
+/// The part of the budget that looking at goroutines may take.
+const OBSERVING: f64 = 0.4;
+/// What is left of that in debt.
+const OBSERVING_IN_DEBT: f64 = 0.25;
+/// Probes that cost less than this part of all are not what has to go.
+const WORTH_DETACHING: f64 = 0.25;
+/// How long a load has to be low before more is watched, at least.
+const HOLD: Duration = Duration::from_secs(10);
+/// It doubles each time that this was too soon, up to here.
+const LONGEST_HOLD: Duration = Loads::PAST;
+/// For how long nothing has to be suspected before probes at single statements go.
+const UNSUSPECTED: Duration = Duration::from_secs(30);
+/// What the agent costs is averaged over about so long.
+const AVERAGED: f64 = 10.0;
+
+/// What was seen since the last one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tick {
+    /// Since watching began.
+    pub at: Duration,
+    /// What the program does.
+    pub load: Load,
+    /// Processor time of the agent, in seconds.
+    pub agent: f64,
+    /// Processor time of the probes in the target, in seconds.
+    pub target: f64,
+    /// The probes have been taken away already, for this reason.
+    pub tripped: Option<String>,
+    /// Creations a second at the sites under suspicion, as far as known; `None` if there are none.
+    pub suspects: Option<f64>,
+}
+
+/// A decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// How much was watched.
+    pub previous: Mode,
+    /// How much is to be watched.
+    pub mode: Mode,
+    /// A sentence for people.
+    pub reason: String,
+}
+
+/// Chooses how much is watched.
+#[derive(Clone, Debug)]
+pub struct Governor {
+    budget: Budget,
+    ceiling: Mode,
+    costs: HitCosts,
+    mode: Mode,
+    account: Account,
+    loads: Loads,
+    /// Averages, in cores.
+    agent: f64,
+    target: f64,
+    changed: Duration,
+    /// To a richer mode.
+    rose: bool,
+    hold: Duration,
+    /// When `hold` was changed last.
+    held: Duration,
+    suspected: Duration,
+    ticked: Duration,
+}
+
+impl Governor {
+    /// Nothing richer than `ceiling` is ever chosen.
+    #[must_use]
+    pub fn new(budget: Budget, ceiling: Mode, costs: HitCosts) -> Self {
+        Self {
+            budget,
+            ceiling,
+            costs,
+            mode: Mode::Census,
+            account: Account::new(budget),
+            loads: Loads::default(),
+            agent: 0.0,
+            target: 0.0,
+            changed: Duration::ZERO,
+            rose: false,
+            hold: HOLD,
+            held: Duration::ZERO,
+            suspected: Duration::ZERO,
+            ticked: Duration::ZERO,
+        }
+    }
+
+    /// What is to be watched.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// What it is bound by.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// The part of the time that looking at goroutines may take.
+    #[must_use]
+    pub fn observing(&self) -> f64 {
+        let all = match self.budget.is_limited() {
+            true => self.budget.cores(),
+            false => Budget::DEFAULT.cores(),
+        };
+        match self.account.is_in_debt() {
+            true => all * OBSERVING * OBSERVING_IN_DEBT,
+            false => all * OBSERVING,
+        }
+    }
+
+    /// The first mode, before there is any probe. Why, in a sentence.
+    pub fn first(&mut self, load: Load) -> String {
+        self.loads.push(Duration::ZERO, load);
+        self.mode = Mode::RICHEST_FIRST
+            .into_iter()
+            .filter(|mode| *mode <= self.ceiling && *mode != Mode::Focused)
+            .find(|mode| self.fits(*mode, load, None))
+            .unwrap_or(Mode::Census);
+        match self.richer().find(|mode| *mode != Mode::Focused) {
+            None if !self.budget.is_limited() => "the budget is unlimited".into(),
+            None if self.mode == Mode::Census => "no probes are wanted".into(),
+            None => self.affordable(self.mode, load),
+            Some(richer) => self.too_dear(richer, load),
+        }
+    }
+
+    /// Takes in what was seen, and decides.
+    pub fn tick(&mut self, tick: &Tick) -> Option<Change> {
+        let passed = tick.at.saturating_sub(self.ticked);
+        self.ticked = tick.at;
+        self.account.settle(passed, tick.agent + tick.target);
+        self.average(passed, tick);
+        self.loads.push(tick.at, tick.load);
+        if tick.suspects.is_some() {
+            self.suspected = tick.at;
+        }
+        if let Some(reason) = &tick.tripped {
+            return Some(self.step_down(tick.at, Mode::Census, reason.clone()));
+        }
+        if !self.budget.is_limited() {
+            return None;
+        }
+        let peak = self.loads.peak(tick.at.saturating_sub(self.hold));
+        let probes_matter = self.target > WORTH_DETACHING * (self.agent + self.target);
+        if self.account.is_in_debt() && self.mode > Mode::Census && probes_matter {
+            let last = (tick.agent + tick.target) / passed.as_secs_f64().max(1e-3);
+            let reason = format!(
+                "watching cost {} of late; the budget is {}",
+                percent(last.max(self.agent + self.target)),
+                self.budget
+            );
+            let poorer = Mode::RICHEST_FIRST
+                .into_iter()
+                .filter(|mode| *mode < self.mode && self.is_possible(*mode, tick))
+                .find(|mode| self.fits(*mode, peak, tick.suspects));
+            return Some(self.step_down(tick.at, poorer.unwrap_or(Mode::Census), reason));
+        }
+        if self.mode == Mode::Focused && self.suspected + UNSUSPECTED < tick.at {
+            let reason = "no site is suspected any more".into();
+            return Some(self.change(tick.at, Mode::Census, reason));
+        }
+        self.calm_down(tick.at);
+        self.step_up(tick, peak)
+    }
+
+    /// The probes for the mode that was chosen at `at` could not be attached: there are none.
+    pub fn failed(&mut self, at: Duration) {
+        self.step_down(at, Mode::Census, String::new());
+    }
+
+    fn step_up(&mut self, tick: &Tick, peak: Load) -> Option<Change> {
+        if !self.account.is_at_ease() || tick.at < self.changed + self.hold {
+            return None;
+        }
+        let mode = self
+            .richer()
+            .filter(|mode| self.is_possible(*mode, tick))
+            .find(|mode| self.fits(*mode, peak, tick.suspects))?;
+        let reason = match mode {
+            Mode::Focused => "to count the creations of the sites under suspicion".into(),
+            _ => self.affordable(mode, peak),
+        };
+        Some(self.change(tick.at, mode, reason))
+    }
+
+    /// Modes richer than this one that are allowed, the richest first.
+    fn richer(&self) -> impl Iterator<Item = Mode> + use<> {
+        let (mode, ceiling) = (self.mode, self.ceiling);
+        let modes = Mode::RICHEST_FIRST.into_iter();
+        modes.filter(move |richer| *richer > mode && *richer <= ceiling)
+    }
+
+    fn is_possible(&self, mode: Mode, tick: &Tick) -> bool {
+        mode != Mode::Focused || tick.suspects.is_some()
+    }
+
+    fn fits(&self, mode: Mode, load: Load, suspects: Option<f64>) -> bool {
+        mode == Mode::Census || self.predicted(mode, load, suspects) <= MARGIN * self.budget.cores()
+    }
+
+    /// What `mode` would cost under `load`, in cores. What is not known costs nothing: it is tried, and
+    /// the guard in the kernel sees to it that the trial is short.
+    fn predicted(&self, mode: Mode, load: Load, suspects: Option<f64>) -> f64 {
+        let creations = load.creations.unwrap_or(0.0) * self.costs.goroutine();
+        let parks = load.schedules.unwrap_or(0.0) * self.costs.of(ProbeKind::Park);
+        let target = match mode {
+            Mode::Census => 0.0,
+            Mode::Focused => suspects.unwrap_or(0.0) * self.costs.of(ProbeKind::Statement),
+            Mode::Lifetimes => creations,
+            Mode::Full => creations + parks,
+        };
+        self.agent + target * self.costs.crowded(target)
+    }
+
+    fn step_down(&mut self, at: Duration, mode: Mode, reason: String) -> Change {
+        self.hold = (self.hold * 2).min(LONGEST_HOLD);
+        self.held = at;
+        self.change(at, mode, reason)
+    }
+
+    fn change(&mut self, at: Duration, mode: Mode, reason: String) -> Change {
+        let previous = std::mem::replace(&mut self.mode, mode);
+        self.rose = mode > previous;
+        self.changed = at;
+        Change {
+            previous,
+            mode,
+            reason,
+        }
+    }
+
+    /// A richer mode that has been kept for long was not chosen too soon.
+    fn calm_down(&mut self, at: Duration) {
+        if self.rose && at.saturating_sub(self.held.max(self.changed)) > 4 * self.hold {
+            self.hold = (self.hold / 2).max(HOLD);
+            self.held = at;
+        }
+    }
+
+    fn average(&mut self, passed: Duration, tick: &Tick) {
+        let passed = passed.as_secs_f64();
+        if passed <= 0.0 {
+            return;
+        }
+        // The first tick is all there is to go by.
+        let weight = match self.agent == 0.0 {
+            true => 1.0,
+            false => (passed / AVERAGED).min(1.0),
+        };
+        self.agent += weight * (tick.agent / passed - self.agent);
+        self.target += weight * (tick.target / passed - self.target);
+    }
+
+    fn affordable(&self, mode: Mode, load: Load) -> String {
+        format!(
+            "{} cost about {}, within the budget of {}",
+            self.rates(mode, load),
+            percent(self.predicted(mode, load, None)),
+            self.budget
+        )
+    }
+
+    fn too_dear(&self, mode: Mode, load: Load) -> String {
+        format!(
+            "{} would cost about {}, too much for the budget of {}",
+            self.rates(mode, load),
+            percent(self.predicted(mode, load, None)),
+            self.budget
+        )
+    }
+
+    fn rates(&self, mode: Mode, load: Load) -> String {
+        let creations = match load.creations {
+            Some(creations) => format!("{} creations a second", in_words(creations)),
+            None => "creations, whose number is not known,".into(),
+        };
+        match (mode, load.schedules) {
+            (Mode::Full, Some(parks)) => {
+                format!("{creations} and up to {} parks a second", in_words(parks))
+            }
+            _ => creations,
+        }
+    }
+}
+
+fn percent(cores: f64) -> String {
+    format!("{:.2} % of a core", cores * 100.0)
+}
+
+/// Two digits are enough of a rate.
+#[must_use]
+pub fn in_words(rate: f64) -> String {
+    let rate = rate.max(0.0);
+    let grain = 10_f64.powf(rate.max(10.0).log10().floor() - 1.0);
+    let rounded = (rate / grain).round() * grain;
+    match rounded {
+        ..1e4 => format!("{rounded:.0}"),
+        ..1e6 => format!("{:.0} thousand", rounded / 1e3),
+        _ => format!("{:.1} million", rounded / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_words;
+
+    #[test]
+    fn rates_in_words() {
+        let words = [0.4, 7.0, 123.0, 9_870.0, 12_345.0, 987_654.0, 1_234_567.0].map(in_words);
+        let expected = [
+            "0",
+            "7",
+            "120",
+            "9900",
+            "12 thousand",
+            "990 thousand",
+            "1.2 million",
+        ];
+        assert_eq!(words, expected);
+    }
+}

@@ -1,0 +1,238 @@
+//! Carries out what the governor decides.
+
+use std::time::{Duration, Instant};
+
+use super::{Options, Session, SessionError, names, probing::Cost, spending::Used};
+use crate::{
+    binary::RuntimeAddress,
+    governor::{Change, Mode, Tick, in_words},
+    probes::{StopFile, Trip},
+    report::{DetachReason, Event, EventKind, ModeChange},
+};
+
+/// Between two looks at what is spent and what the program does.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+/// For how long a program is looked at before the first probe.
+pub(super) const LOOK: Duration = Duration::from_millis(100);
+/// Each probe makes the target's context switches a little slower.
+const STATEMENTS: usize = 4;
+/// Other sites are not looked at more often: attaching is work.
+const FOCUS: Duration = Duration::from_secs(15);
+
+/// A site whose statement is worth a probe.
+struct Suspect {
+    site: RuntimeAddress,
+    /// Creations a second, as far as known.
+    rate: f64,
+    /// Has been reported as a leak.
+    is_reported: bool,
+    /// By how many its survivors have grown of late.
+    growth: u64,
+}
+
+/// What came of a tick.
+#[derive(Debug, Default)]
+pub struct Ticked {
+    /// A change of mode.
+    pub event: Option<Event>,
+    /// Watching has to end.
+    pub end: Option<DetachReason>,
+}
+
+impl Session {
+    /// Looks at what is spent and what the program does, if that is due, and changes the mode.
+    ///
+    /// # Errors
+    /// The kernel's maps cannot be read.
+    pub fn tick(&mut self) -> Result<Ticked, SessionError> {
+        let now = Instant::now();
+        if now < self.next_tick {
+            return Ok(Ticked::default());
+        }
+        self.next_tick = now + TICK;
+        let at = now.saturating_duration_since(self.began);
+        let Cost { seconds, trip, .. } = self.probing.cost();
+        if self.options.stops() || matches!(trip, Some(Trip::StopFile(_))) {
+            return Ok(Ticked {
+                event: None,
+                end: Some(DetachReason::StopFile),
+            });
+        }
+        let used = Used::now(seconds);
+        let spent = used.since(self.used);
+        self.used = used;
+        let suspects = self.suspects();
+        let rate: f64 = suspects.iter().map(|suspect| suspect.rate).sum();
+        let change = self.governor.tick(&Tick {
+            at,
+            load: self.load.measure(&self.memory, at),
+            agent: spent.agent,
+            target: spent.target,
+            tripped: trip.map(|trip| self.because_of(trip)),
+            suspects: (!suspects.is_empty()).then_some(rate),
+        });
+        let event = match change {
+            Some(change) => Some(self.change_mode(at, change)?),
+            None => {
+                self.refocus(at)?;
+                None
+            }
+        };
+        Ok(Ticked { event, end: None })
+    }
+
+    fn because_of(&self, trip: Trip) -> String {
+        match trip {
+            Trip::Cost { hits_per_second } => format!(
+                "{} probe hits a second cost more than twice the budget of {}: they were turned away \
+                 at once, and the probes detached",
+                in_words(hits_per_second),
+                self.governor.budget()
+            ),
+            Trip::Unmeasured(error) => {
+                format!("what the probes cost cannot be measured any more: {error}")
+            }
+            Trip::StopFile(path) => format!("{} is there", path.display()),
+        }
+    }
+
+    fn change_mode(&mut self, at: Duration, change: Change) -> Result<Event, SessionError> {
+        let Change {
+            previous,
+            mut mode,
+            mut reason,
+        } = change;
+        self.close_books(previous)?;
+        if let Err(error) = self.begin(at, mode) {
+            reason = format!("no probes for {}: {error}", mode.as_str());
+            mode = Mode::Census;
+            self.governor.failed(at);
+        }
+        self.tracker.begin_stretch(mode.counts_all());
+        let readout = self.probing.read()?;
+        Ok(self.event(EventKind::Mode(ModeChange {
+            mode: mode.as_str(),
+            previous: previous.as_str(),
+            reason,
+            coverage: self.coverage(&readout),
+            probes: self.probing.attached(),
+        })))
+    }
+
+    /// The last counts of probes that go.
+    fn close_books(&mut self, mode: Mode) -> Result<(), SessionError> {
+        self.probing.pause();
+        self.keep_creation_stacks(mode);
+        if mode.counts_all() {
+            let readout = self.probing.read()?;
+            self.tracker.refresh(&readout.sites);
+        }
+        self.probing.stop();
+        self.focused.clear();
+        Ok(())
+    }
+
+    fn begin(&mut self, at: Duration, mode: Mode) -> Result<(), SessionError> {
+        match mode {
+            Mode::Census => Ok(()),
+            Mode::Focused => self.focus(at),
+            Mode::Lifetimes | Mode::Full => {
+                let park = mode == Mode::Full;
+                self.probing
+                    .count_all(&self.inspected, &self.options, &self.memory, park)
+            }
+        }
+    }
+
+    /// Probes the statements of the sites under suspicion.
+    fn focus(&mut self, at: Duration) -> Result<(), SessionError> {
+        let suspects = self.suspects();
+        let sites: Vec<_> = suspects.iter().map(|suspect| suspect.site).collect();
+        self.focused = sites.iter().map(|site| (site.0, 0)).collect();
+        self.focused_at = at;
+        self.probing
+            .count_at(&self.inspected, &self.options, &self.memory, &sites)
+    }
+
+    /// Where others are under suspicion now than those that are probed.
+    fn refocus(&mut self, at: Duration) -> Result<(), SessionError> {
+        if self.governor.mode() != Mode::Focused || at < self.focused_at + FOCUS {
+            return Ok(());
+        }
+        let suspects = self.suspects();
+        let mut sites = suspects.iter().map(|suspect| suspect.site.0);
+        if sites.all(|site| self.focused.contains_key(&site)) {
+            return Ok(());
+        }
+        self.close_books(Mode::Focused)?;
+        if let Err(error) = self.focus(at) {
+            tracing::warn!("the sites under suspicion are not probed: {error}");
+        }
+        Ok(())
+    }
+
+    /// The sites that are most in question, with their creations a second as far as known: those of
+    /// open incidents, and those that have grown of late.
+    fn suspects(&mut self) -> Vec<Suspect> {
+        let Self {
+            tracker,
+            names,
+            incidents,
+            ..
+        } = self;
+        let mut suspects: Vec<Suspect> = tracker
+            .sites()
+            .filter_map(|site| {
+                let is_reported = incidents.is_open(site.pc);
+                let growth = site.series.growth(0);
+                if !is_reported && growth < 2 {
+                    return None;
+                }
+                let name = names.site(site.pc, site.start);
+                (!names::is_system(&name.start.function)).then(|| Suspect {
+                    site: site.pc,
+                    rate: site.series.creations(0).unwrap_or(0.0),
+                    is_reported,
+                    growth,
+                })
+            })
+            .collect();
+        suspects.sort_by_key(|suspect| std::cmp::Reverse((suspect.is_reported, suspect.growth)));
+        suspects.truncate(STATEMENTS);
+        suspects
+    }
+}
+
+impl Options {
+    /// The richest mode that is wanted.
+    pub(super) fn ceiling(&self) -> Mode {
+        match (self.no_probes, self.park) {
+            (true, _) => Mode::Census,
+            (false, true) => Mode::Full,
+            (false, false) => Mode::Lifetimes,
+        }
+    }
+
+    /// Whether the stop file is there.
+    fn stops(&self) -> bool {
+        let there = self.stop_file.as_ref().map(StopFile::is_there);
+        there.is_some_and(|there| there.unwrap_or(false))
+    }
+
+    /// Refuses to begin while the stop file is there.
+    pub(super) fn check_stop_file(&self) -> Result<(), SessionError> {
+        let Some(file) = &self.stop_file else {
+            return Ok(());
+        };
+        match file.is_there() {
+            Ok(true) => Err(SessionError::StopFile {
+                path: file.path().to_owned(),
+            }),
+            Ok(false) => Ok(()),
+            Err(error) => {
+                tracing::warn!("stop file {}: {error}", file.path().display());
+                Ok(())
+            }
+        }
+    }
+}
