@@ -187,7 +187,11 @@ fn a_deleted_or_replaced_binary_is_attached_as_it_runs() {
         if let Some(bytes) = replacement {
             std::fs::write(&copy, bytes).unwrap();
         }
-        let agent = Agent::attach(target.pid(), &["--interval", "200ms"]).unwrap();
+        let agent = Agent::attach(
+            target.pid(),
+            &["--interval", "200ms", "--budget", "unlimited"],
+        )
+        .unwrap();
         agent
             .wait_for("status", |s| {
                 s["sites"]

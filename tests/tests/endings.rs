@@ -15,7 +15,11 @@ fn exits() -> Target {
 }
 
 fn watched(target: &Target) -> Agent {
-    let agent = Agent::attach(target.pid(), &["--interval", "200ms"]).unwrap();
+    let agent = Agent::attach(
+        target.pid(),
+        &["--interval", "200ms", "--budget", "unlimited"],
+    )
+    .unwrap();
     agent.wait_for("status", |_| true).unwrap();
     agent
 }
@@ -60,7 +64,11 @@ fn the_target_ends_while_being_attached_to() {
     need!(skip::is_root(), "needs root");
     for round in 0..20 {
         let mut target = exits();
-        let agent = Agent::attach(target.pid(), &["--interval", "200ms"]).unwrap();
+        let agent = Agent::attach(
+            target.pid(),
+            &["--interval", "200ms", "--budget", "unlimited"],
+        )
+        .unwrap();
         // Somewhere between the agent's start and its first report: later with each round.
         for _ in 0..round * 10 {
             churned(&mut target);
@@ -148,8 +156,18 @@ fn a_full_map_is_counted_and_said() {
     let exe = go::build("counters", &go::newest().unwrap(), Mode::Plain).unwrap();
     for limit in [["--max-sites", "4"], ["--max-goroutines", "100"]] {
         let mut target = Target::start(&exe, &[], &[]).unwrap();
-        let agent =
-            Agent::attach(target.pid(), &["--interval", "200ms", limit[0], limit[1]]).unwrap();
+        let agent = Agent::attach(
+            target.pid(),
+            &[
+                "--interval",
+                "200ms",
+                "--budget",
+                "unlimited",
+                limit[0],
+                limit[1],
+            ],
+        )
+        .unwrap();
         agent.attached().unwrap();
         target.ask("short 1000").unwrap();
         target.ask("leak 1000").unwrap();

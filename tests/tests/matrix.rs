@@ -34,7 +34,10 @@ impl Cell {
     fn check(&self) -> Result<()> {
         let exe = go::build("counters", &self.toolchain, self.mode)?;
         let mut target = Target::start(&exe, &[], &[("GOMAXPROCS", &self.procs.to_string())])?;
-        let agent = Agent::attach(target.pid(), &["--interval", "200ms"])?;
+        let agent = Agent::attach(
+            target.pid(),
+            &["--interval", "200ms", "--budget", "unlimited"],
+        )?;
         agent.attached()?;
         target.ask("short 1000000")?;
         target.ask("leak 10000")?;

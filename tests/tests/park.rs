@@ -33,7 +33,11 @@ fn every_release_counts_parks_by_site_and_reason() {
     let toolchains = need_root_and_releases!();
     for toolchain in &toolchains {
         let mut target = Target::of("counters", toolchain, Mode::Stripped).unwrap();
-        let agent = Agent::attach(target.pid(), &["--interval", "200ms", "--park"]).unwrap();
+        let agent = Agent::attach(
+            target.pid(),
+            &["--interval", "200ms", "--budget", "unlimited", "--park"],
+        )
+        .unwrap();
         let attached = agent.attached().unwrap();
         assert_eq!(attached["mode"], "full");
         target.ask("leak 1000").unwrap();

@@ -82,7 +82,14 @@ fn lost_events_are_put_right() {
     need!(skip::is_root(), "needs root");
     for toolchain in go::oldest_and_newest(go::toolchains().unwrap()) {
         let mut target = target(&toolchain);
-        let arguments = ["--interval", "200ms", "--max-sites", "3"];
+        let arguments = [
+            "--interval",
+            "200ms",
+            "--budget",
+            "unlimited",
+            "--max-sites",
+            "3",
+        ];
         let agent = Agent::attach(target.pid(), &arguments).unwrap();
         agent.attached().unwrap();
         // Before the first census nothing can be missed.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use gostray::binary::BinaryCache;
+use gostray::governor::Budget;
 use gostray::probes::Limits;
 use gostray::report::{DetachReason, EventKind};
 use gostray::session::{Inspected, Options, Session};
@@ -47,6 +48,7 @@ fn a_thousand_rounds_on_a_busy_target() {
             goroutines: 4096,
             ..Limits::default()
         },
+        budget: Budget::UNLIMITED,
         ..Options::default()
     };
     let binaries = BinaryCache::new();
@@ -56,7 +58,7 @@ fn a_thousand_rounds_on_a_busy_target() {
         for _ in 0..LANES {
             scope.spawn(|| {
                 while started.fetch_add(1, Ordering::Relaxed) < ROUNDS {
-                    if !round(pid, options, &binaries) {
+                    if !round(pid, options.clone(), &binaries) {
                         late.fetch_add(1, Ordering::Relaxed);
                     }
                 }

@@ -91,12 +91,13 @@ impl Session {
         let looked = Instant::now();
         let mut load = LoadMeter::new(passes.as_ref().and_then(Passes::scheduler));
         load.measure(&memory, Duration::ZERO);
-        let (calibration, landed) = match options.ceiling() {
-            Mode::Census => (None, None),
-            _ => Calibration::measure()
-                .map(|(calibration, probes)| (Some(calibration), Some(probes)))?,
+        let calibration = match options.ceiling() {
+            Mode::Census => None,
+            _ => Some(Calibration::of_this_machine()?),
         };
-        std::thread::sleep(LOOK.saturating_sub(looked.elapsed()));
+        if options.budget.is_limited() {
+            std::thread::sleep(LOOK.saturating_sub(looked.elapsed()));
+        }
         let costs = calibration
             .as_ref()
             .map_or(HitCosts::UNKNOWN, |c| c.costs(options.choice));
@@ -116,8 +117,6 @@ impl Session {
                 Ok(())
             }
         };
-        // The kernel detaches what was measured with while we go on.
-        drop(landed);
         // Whatever the kernel said, if the process is another one now then that is the reason.
         if let Some(ended) = inspected.ended() {
             return Err(ended);

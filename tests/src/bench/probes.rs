@@ -38,8 +38,12 @@ pub fn run() -> Result<()> {
     for round in 0..ROUNDS {
         // Before and after, so that a machine that grows slower or faster favours nobody.
         let before = measure(&mut target, 1_000_000)?;
-        let with_ours = with_agent(&mut target, &[], 500_000)?;
-        let with_naive = with_agent(&mut target, &["--sites", "entry"], 100_000)?;
+        let with_ours = with_agent(&mut target, &["--budget", "unlimited"], 500_000)?;
+        let with_naive = with_agent(
+            &mut target,
+            &["--budget", "unlimited", "--sites", "entry"],
+            100_000,
+        )?;
         let after = measure(&mut target, 1_000_000)?;
         let base = f64::midpoint(before, after);
         eprintln!(

@@ -6,8 +6,8 @@ use crate::{governor::Budget, probes::Calibration};
 const AREA: &str = "cost";
 
 pub(super) fn check() -> Check {
-    match Calibration::measure() {
-        Ok((calibration, _)) => Check::ok(AREA, "a probe's hit", describe(&calibration)),
+    match Calibration::of_this_machine() {
+        Ok(calibration) => Check::ok(AREA, "a probe's hit", describe(&calibration)),
         Err(error) => Check::fail(
             AREA,
             "a probe's hit",

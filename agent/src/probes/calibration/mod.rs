@@ -9,7 +9,10 @@ mod landing;
 use std::{
     num::NonZeroU32,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Instant,
 };
@@ -47,13 +50,27 @@ pub struct Calibration {
     stepped: f64,
 }
 
+/// Measured once: it costs as much again to take the probes away.
+static OF_THIS_MACHINE: Mutex<Option<Calibration>> = Mutex::new(None);
+
 impl Calibration {
-    /// Measures, which takes some ten milliseconds. The probes it was done with are for the caller to
-    /// drop, because the kernel takes its time to detach them.
+    /// What hits cost here, measured when it is asked for first.
     ///
     /// # Errors
-    /// Not allowed, or the kernel refuses a program.
-    pub fn measure() -> Result<(Self, Probes), ProbeError> {
+    /// Not allowed, or the kernel refuses a program; the next call tries again.
+    pub fn of_this_machine() -> Result<Self, ProbeError> {
+        let mut known = OF_THIS_MACHINE
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(calibration) = &*known {
+            return Ok(calibration.clone());
+        }
+        let calibration = Self::measure()?;
+        Ok(known.insert(calibration).clone())
+    }
+
+    /// Measures, which takes some ten milliseconds.
+    fn measure() -> Result<Self, ProbeError> {
         let probed = [
             (ProbeKind::Exit, landing::exit()),
             (ProbeKind::Creation, landing::creation()),
@@ -89,7 +106,7 @@ impl Calibration {
             stepped,
         };
         tracing::debug!(?calibration, "measured what hits cost");
-        Ok((calibration, probes))
+        Ok(calibration)
     }
 
     /// What hits cost at instructions that are chosen in this way.
