@@ -199,6 +199,11 @@ fn of_probes() {
             source: io::Error::from_raw_os_error(12),
         },
         ProbeError::Missing("map SITES"),
+        ProbeError::Uncalibrated(Box::new(ProbeError::Load("own mappings: none".into()))),
+        ProbeError::NoSite {
+            probe: "statement",
+            source: SiteError::NoStatement,
+        },
     ]);
     insta::assert_snapshot!(each_line_stands_alone(messages), @r"
     gostray: this gostray was built without its eBPF object; build it without GOSTRAY_SKIP_EBPF
@@ -215,6 +220,8 @@ fn of_probes() {
     gostray: the exit probe could not be attached at file offset 0x35f40: Invalid argument (os error 22)
     gostray: the kernel map SITES could not be read: Cannot allocate memory (os error 12)
     gostray: the eBPF object has no map SITES; agent and object do not belong together
+    gostray: what a probe costs here could not be measured: the eBPF object could not be loaded: own mappings: none; `--no-probes` watches without any
+    gostray: no place for the statement probe: there is no `go` statement at that place
     ");
 }
 
@@ -313,12 +320,18 @@ fn of_core_files_and_executables() {
 }
 
 #[test]
-fn of_races() {
+fn of_races_and_stops() {
     let pid = 4321;
-    let messages = lines([SessionError::Ended { pid }, SessionError::Replaced { pid }]);
+    let path = "/run/gostray/stop".into();
+    let messages = lines([
+        SessionError::Ended { pid },
+        SessionError::Replaced { pid },
+        SessionError::StopFile { path },
+    ]);
     insta::assert_snapshot!(each_line_stands_alone(messages), @r"
     gostray: process 4321 ended while it was being attached to; nothing is left behind
     gostray: process 4321 became another program (execve) while it was being attached to; nothing is left behind, try again
+    gostray: /run/gostray/stop is there, and while it is no gostray watches anything; remove it to watch again
     ");
 }
 

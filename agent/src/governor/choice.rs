@@ -264,6 +264,9 @@ impl Governor {
     }
 
     fn affordable(&self, mode: Mode, load: Load) -> String {
+        if load.creations.is_none() {
+            return "how many goroutines it creates is not known beforehand".into();
+        }
         format!(
             "{} cost about {}, within the budget of {}",
             self.rates(mode, load),
@@ -282,13 +285,11 @@ impl Governor {
     }
 
     fn rates(&self, mode: Mode, load: Load) -> String {
-        let creations = match load.creations {
-            Some(creations) => format!("{} creations a second", in_words(creations)),
-            None => "creations, whose number is not known,".into(),
-        };
+        let creations = load.creations.unwrap_or(0.0);
+        let creations = format!("{} creations a second", in_words(creations));
         match (mode, load.schedules) {
             (Mode::Full, Some(parks)) => {
-                format!("{creations} and up to {} parks a second", in_words(parks))
+                format!("{creations} and {} parks a second or more", in_words(parks))
             }
             _ => creations,
         }

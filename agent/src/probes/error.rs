@@ -66,6 +66,11 @@ pub enum ProbeError {
     /// The object could not be loaded.
     #[error("the eBPF object could not be loaded: {0}")]
     Load(String),
+    /// The programs could not be tried on the agent itself.
+    #[error(
+        "what a probe costs here could not be measured: {0}; `--no-probes` watches without any"
+    )]
+    Uncalibrated(Box<Self>),
     /// The kernel refused a probe.
     #[error("the {probe} probe could not be attached at file offset {offset}: {reason}")]
     Attach {

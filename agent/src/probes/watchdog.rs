@@ -18,6 +18,9 @@ use crate::governor::{Bucket, Budget, HitCosts, Hits};
 /// kernel to detach them.
 const TICK: Duration = Duration::from_millis(200);
 
+/// An agent that does not look after its probes for so long has none.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What probes may cost, and who says stop.
 #[derive(Clone, Debug)]
 pub struct Limit {
@@ -48,6 +51,8 @@ pub enum Trip {
     },
     /// What they cost could not be found out.
     Unmeasured(String),
+    /// Nobody has asked for so long what they cost: the agent is stuck, and governs nothing.
+    Stuck(Duration),
     /// The stop file is there.
     StopFile(PathBuf),
 }
@@ -85,6 +90,8 @@ struct Watched {
     spent: f64,
     trip: Option<Trip>,
     settled: Instant,
+    /// When somebody asked last what they cost.
+    asked: Instant,
     /// Hits are turned away for good.
     closed: bool,
     ends: bool,
@@ -105,6 +112,7 @@ impl Watchdog {
                 spent: 0.0,
                 trip: None,
                 settled: Instant::now(),
+                asked: Instant::now(),
                 closed: false,
                 ends: false,
             }),
@@ -138,6 +146,7 @@ impl Watchdog {
     /// What they have cost up to now.
     pub(super) fn spent(&self) -> Spent {
         let mut watched = self.shared.lock();
+        watched.asked = Instant::now();
         if let Err(error) = watched.settle(Instant::now()) {
             watched.trip(Trip::Unmeasured(error.to_string()));
         }
@@ -225,6 +234,8 @@ impl Watched {
             Some(Trip::Cost {
                 hits_per_second: came as f64 / passed.max(1e-3),
             })
+        } else if now.saturating_duration_since(self.asked) > PATIENCE {
+            Some(Trip::Stuck(now.saturating_duration_since(self.asked)))
         } else {
             let allowed = self.guards.allow(&self.bucket, &self.limit.costs);
             allowed

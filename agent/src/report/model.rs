@@ -157,6 +157,8 @@ pub struct Status {
     pub goroutines: Option<u64>,
     /// All sites, those with the most living goroutines first.
     pub sites: Vec<SiteCounts>,
+    /// Time between the last two looks at all goroutines; it stretches to what the budget allows.
+    pub observed_every_seconds: Option<f64>,
     /// What the kernel side could not keep.
     pub drops: BTreeMap<&'static str, u64>,
     /// How far probes and census are apart; null before both have looked, and without probes.

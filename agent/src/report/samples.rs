@@ -112,6 +112,7 @@ pub(super) fn status() -> Status {
         },
         goroutines: None,
         sites: vec![site_counts(search().created_at, true), calm],
+        observed_every_seconds: Some(1.0),
         drops: BTreeMap::from([("map_error", 0), ("site_map_full", 0)]),
         disagreement: Some(Disagreement {
             goroutines: 0,

@@ -92,6 +92,10 @@ impl Session {
             Trip::Unmeasured(error) => {
                 format!("what the probes cost cannot be measured any more: {error}")
             }
+            Trip::Stuck(time) => format!(
+                "gostray was held up for {:.0} s, and so did not look after its probes",
+                time.as_secs_f64()
+            ),
             Trip::StopFile(path) => format!("{} is there", path.display()),
         }
     }

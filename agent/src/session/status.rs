@@ -1,6 +1,6 @@
 //! The `status` event, from counts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use gostray_common::Drop;
 
@@ -32,6 +32,8 @@ pub(super) struct Inputs<'a> {
     pub(super) incidents: &'a Incidents,
     pub(super) wait_reasons: Option<&'a WaitReasons>,
     pub(super) goroutines: Option<u64>,
+    /// Between the last two observations.
+    pub(super) observed_every: Option<Duration>,
     /// Probes and census have been compared.
     pub(super) compared: bool,
     pub(super) coverage: f64,
@@ -50,6 +52,7 @@ pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
         overhead: overhead(inputs),
         goroutines: inputs.goroutines,
         sites,
+        observed_every_seconds: inputs.observed_every.map(|period| period.as_secs_f64()),
         drops: drops(inputs.readout),
         disagreement: inputs.compared.then(|| Disagreement {
             goroutines: inputs.tracker.disagreement(),

@@ -64,6 +64,9 @@ pub struct Session {
     pub(super) focused_at: Duration,
     spending: Spending,
     pub(super) began: Instant,
+    /// The last observation, and how long before it the one before was.
+    observed: Option<Instant>,
+    observed_every: Option<Duration>,
     next_observation: Instant,
     pub(super) next_tick: Instant,
 }
@@ -148,6 +151,8 @@ impl Session {
             focused_at: Duration::ZERO,
             spending: Spending::new(now),
             began: now,
+            observed: None,
+            observed_every: None,
             next_observation: now,
             next_tick: now + super::govern::TICK,
         })
@@ -207,6 +212,10 @@ impl Session {
         if now < self.next_observation {
             return Ok(Vec::new());
         }
+        self.observed_every = self
+            .observed
+            .map(|last| now.saturating_duration_since(last));
+        self.observed = Some(now);
         let before_work = Used::now(0.0);
         let at = now.saturating_duration_since(self.began);
         self.keep_creation_stacks(self.governor.mode());
@@ -276,6 +285,7 @@ impl Session {
                 incidents: &self.incidents,
                 wait_reasons: self.inspected.program.wait_reasons.as_ref().ok(),
                 goroutines: self.goroutines,
+                observed_every: self.observed_every,
                 compared: self.tracker.is_exact() && self.goroutines.is_some(),
                 coverage: self.coverage(&readout),
             },

@@ -65,7 +65,11 @@ impl Calibration {
         if let Some(calibration) = &*known {
             return Ok(calibration.clone());
         }
-        let calibration = Self::measure()?;
+        let calibration = Self::measure().map_err(|error| match error {
+            denied @ ProbeError::Denied { .. } => denied,
+            no_object @ ProbeError::NoObject => no_object,
+            error => ProbeError::Uncalibrated(Box::new(error)),
+        })?;
         Ok(known.insert(calibration).clone())
     }
 
