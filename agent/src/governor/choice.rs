@@ -101,6 +101,12 @@ impl Governor {
         self.mode
     }
 
+    /// What hits cost.
+    #[must_use]
+    pub fn costs(&self) -> &HitCosts {
+        &self.costs
+    }
+
     /// What it is bound by.
     #[must_use]
     pub fn budget(&self) -> Budget {
@@ -221,7 +227,9 @@ impl Governor {
             Mode::Lifetimes => creations,
             Mode::Full => creations + parks,
         };
-        self.agent + target * self.costs.crowded(target)
+        let switches = load.switches.unwrap_or(0.0);
+        let switching = self.costs.switching(switches, mode.probes());
+        self.agent + target * self.costs.crowded(target) + switching
     }
 
     fn step_down(&mut self, at: Duration, mode: Mode, reason: String) -> Change {

@@ -11,6 +11,9 @@ pub struct HitCosts {
     pub kinds: [f64; ProbeKind::ALL.len()],
     /// A hit that is turned away: the trap alone.
     pub refused: f64,
+    /// What one probe adds to each time that the target's first thread leaves a processor and comes
+    /// back: the kernel takes the probe's perf event along.
+    pub switch: f64,
     /// By how much a hit costs more for each other processor that is being hit at the same moment:
     /// next to nothing from Linux 6.12 on, a lot before.
     pub crowding: f64,
@@ -72,6 +75,7 @@ impl HitCosts {
     pub const UNKNOWN: Self = Self {
         kinds: [0.0; ProbeKind::ALL.len()],
         refused: 0.0,
+        switch: 0.0,
         crowding: 0.0,
         other_processors: 0.0,
     };
@@ -100,6 +104,12 @@ impl HitCosts {
         alone * self.crowded(alone / passed.as_secs_f64().max(1e-3))
     }
 
+    /// Seconds of processor time that `probes` add to so many switches.
+    #[must_use]
+    pub fn switching(&self, switches: f64, probes: usize) -> f64 {
+        switches * self.switch * probes as f64
+    }
+
     /// By how much more a hit costs while hits keep so many processors busy.
     #[must_use]
     pub fn crowded(&self, busy: f64) -> f64 {
@@ -114,6 +124,7 @@ mod tests {
     pub(in crate::governor) const COSTS: HitCosts = HitCosts {
         kinds: [0.7e-6, 0.6e-6, 0.6e-6, 0.6e-6],
         refused: 0.5e-6,
+        switch: 0.1e-6,
         crowding: 0.0,
         other_processors: 1.0,
     };

@@ -9,6 +9,8 @@ pub struct Load {
     pub creations: Option<f64>,
     /// Times a goroutine was put on a processor: a program parks no more often.
     pub schedules: Option<f64>,
+    /// Times its first thread was taken up by a processor.
+    pub switches: Option<f64>,
 }
 
 /// The loads of the recent past.
@@ -42,6 +44,7 @@ impl Loads {
         Load {
             creations: highest(|load| load.creations),
             schedules: highest(|load| load.schedules),
+            switches: highest(|load| load.switches),
         }
     }
 }
@@ -58,7 +61,7 @@ mod tests {
             let creations = Some(if second == 500 { 900.0 } else { 5.0 });
             let load = Load {
                 creations,
-                schedules: None,
+                ..Load::default()
             };
             loads.push(seconds(second), load);
         }

@@ -17,6 +17,9 @@ impl Mode {
     /// All of them, the richest first.
     pub const RICHEST_FIRST: [Self; 4] = [Self::Full, Self::Lifetimes, Self::Focused, Self::Census];
 
+    /// Statements that are probed at once, at the most: each probe makes the target's switches slower.
+    pub const STATEMENTS: usize = 4;
+
     /// The word for it in reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -25,6 +28,17 @@ impl Mode {
             Self::Focused => "focused",
             Self::Lifetimes => "lifetimes",
             Self::Full => "full",
+        }
+    }
+
+    /// How many probes it needs, at the most.
+    #[must_use]
+    pub const fn probes(self) -> usize {
+        match self {
+            Self::Census => 0,
+            Self::Focused => Self::STATEMENTS,
+            Self::Lifetimes => 2,
+            Self::Full => 3,
         }
     }
 

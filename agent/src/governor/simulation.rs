@@ -10,6 +10,7 @@ use super::{Bucket, Budget, Change, Governor, HitCosts, Load, Mode, Tick};
 const COSTS: HitCosts = HitCosts {
     kinds: [0.7e-6, 0.6e-6, 0.6e-6, 0.6e-6],
     refused: 0.5e-6,
+    switch: 0.13e-6,
     crowding: 0.0,
     other_processors: 1.0,
 };
@@ -23,6 +24,7 @@ const TICK: Duration = Duration::from_millis(200);
 struct Program {
     creations: f64,
     parks: f64,
+    switches: f64,
     /// Creations at the site under suspicion.
     suspect: Option<f64>,
 }
@@ -32,6 +34,7 @@ impl Program {
         Self {
             creations,
             parks: 3.0 * creations,
+            switches: 0.0,
             suspect: None,
         }
     }
@@ -61,6 +64,7 @@ fn watch(budget: Budget, ceiling: Mode, loads: &[Program]) -> Outcome {
     let load = |program: &Program| Load {
         creations: Some(program.creations),
         schedules: Some(program.parks),
+        switches: Some(program.switches),
     };
     governor.first(load(&loads[0]));
     let mut bucket = Bucket::new(budget);
@@ -69,7 +73,8 @@ fn watch(budget: Budget, ceiling: Mode, loads: &[Program]) -> Outcome {
         let (mut target, mut tripped) = (0.0, None);
         for _ in 0..5 {
             let mode = governor.mode();
-            let mut cost = 0.0;
+            let switches = program.switches * TICK.as_secs_f64();
+            let mut cost = COSTS.switching(switches, mode.probes());
             for kind in ProbeKind::ALL {
                 let hits = program.hits(mode, kind) * TICK.as_secs_f64();
                 let admitted = hits.min(bucket.hits(COSTS.of(kind)) as f64);
@@ -182,6 +187,16 @@ fn a_suspect_of_a_busy_program_is_looked_at_alone() {
         ),
         "{modes:?}"
     );
+}
+
+#[test]
+fn a_program_that_sleeps_and_wakes_all_the_time_gets_no_probe() {
+    let sleepy = Program {
+        switches: 100_000.0,
+        ..Program::creating(10.0)
+    };
+    let outcome = watch(Budget::DEFAULT, Mode::Lifetimes, &[sleepy; 60]);
+    assert_eq!((outcome.mode, outcome.changes.len()), (Mode::Census, 0));
 }
 
 #[test]

@@ -101,6 +101,8 @@ pub struct CostOfHits {
     pub refused_seconds: f64,
     /// Of a goroutine's creation and end together.
     pub goroutine_seconds: f64,
+    /// What each probe adds when the target's first thread leaves a processor and comes back.
+    pub switch_seconds: f64,
 }
 
 /// `mode`.

@@ -54,6 +54,7 @@ pub(super) fn attached() -> Attached {
             stepped_seconds: 0.000_017_3,
             refused_seconds: 0.000_000_52,
             goroutine_seconds: 0.000_001_33,
+            switch_seconds: 0.000_000_13,
         }),
         mechanism: "perf uprobes",
         probes: vec![

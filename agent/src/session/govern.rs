@@ -14,8 +14,6 @@ use crate::{
 pub(super) const TICK: Duration = Duration::from_secs(1);
 /// For how long a program is looked at before the first probe.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
-/// Each probe makes the target's context switches a little slower.
-const STATEMENTS: usize = 4;
 /// Other sites are not looked at more often: attaching is work.
 const FOCUS: Duration = Duration::from_secs(15);
 
@@ -58,14 +56,22 @@ impl Session {
                 end: Some(DetachReason::StopFile),
             });
         }
-        let used = Used::now(seconds);
+        let load = self.load.measure(&self.memory, at);
+        let passed = now.saturating_duration_since(self.ticked).as_secs_f64();
+        self.ticked = now;
+        let switches = load.switches.unwrap_or(0.0) * passed;
+        self.switching += self
+            .governor
+            .costs()
+            .switching(switches, self.probing.attached());
+        let used = Used::now(seconds + self.switching);
         let spent = used.since(self.used);
         self.used = used;
         let suspects = self.suspects();
         let rate: f64 = suspects.iter().map(|suspect| suspect.rate).sum();
         let change = self.governor.tick(&Tick {
             at,
-            load: self.load.measure(&self.memory, at),
+            load,
             agent: spent.agent,
             target: spent.target,
             tripped: trip.map(|trip| self.because_of(trip)),
@@ -202,7 +208,7 @@ impl Session {
             })
             .collect();
         suspects.sort_by_key(|suspect| std::cmp::Reverse((suspect.is_reported, suspect.growth)));
-        suspects.truncate(STATEMENTS);
+        suspects.truncate(Mode::STATEMENTS);
         suspects
     }
 }

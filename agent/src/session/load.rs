@@ -1,4 +1,4 @@
-//! What the program does, read from its memory without any probe.
+//! What the program does, read from its memory and from procfs without any probe.
 
 use std::time::Duration;
 
@@ -6,21 +6,32 @@ use crate::{
     governor::Load,
     memory::MemoryReader,
     runtime::{Activity, Scheduler},
+    target::first_threads_switches,
 };
 
 /// Reads the scheduler's counters now and then.
 #[derive(Debug)]
 pub(super) struct LoadMeter {
+    pid: i32,
     scheduler: Option<Scheduler>,
-    last: Option<(Duration, Activity)>,
+    last: Option<Counters>,
     /// Goroutines created when it was read first.
     first: Option<u64>,
 }
 
+/// Each is `None` where it could not be read.
+#[derive(Debug)]
+struct Counters {
+    at: Duration,
+    activity: Option<Activity>,
+    switches: Option<u64>,
+}
+
 impl LoadMeter {
-    /// `None` where the counters were not found: then nothing is known of the load.
-    pub(super) fn new(scheduler: Option<Scheduler>) -> Self {
+    /// Without a scheduler nothing is known of the goroutines.
+    pub(super) fn new(pid: i32, scheduler: Option<Scheduler>) -> Self {
         Self {
+            pid,
             scheduler,
             last: None,
             first: None,
@@ -29,27 +40,36 @@ impl LoadMeter {
 
     /// The load between the last call and this one, which is at `at`.
     pub(super) fn measure(&mut self, memory: &impl MemoryReader, at: Duration) -> Load {
-        // Now and then it is read while it changes; the next time will do.
-        let activity = self.scheduler.and_then(|s| s.activity(memory).ok());
-        let Some(activity) = activity else {
-            return Load::default();
+        let now = Counters {
+            at,
+            // Now and then it is read while it changes; the next time will do.
+            activity: self.scheduler.and_then(|s| s.activity(memory).ok()),
+            switches: first_threads_switches(self.pid).ok(),
         };
-        self.first.get_or_insert(activity.created);
-        let load = self.last.as_ref().map(|(before, last)| {
-            let passed = at.saturating_sub(*before).as_secs_f64();
-            let rate = |events: u64| (passed > 0.0).then(|| events as f64 / passed);
-            Load {
-                creations: rate(activity.created.saturating_sub(last.created)),
-                schedules: rate(activity.schedules_since(last)),
-            }
-        });
-        self.last = Some((at, activity));
+        self.first = self.first.or(now.activity.as_ref().map(|a| a.created));
+        let load = self.last.as_ref().map(|last| now.since(last));
+        self.last = Some(now);
         load.unwrap_or_default()
     }
 
     /// Goroutines created since it was read first; `None` where that is not known.
     pub(super) fn created(&self) -> Option<u64> {
-        let (_, last) = self.last.as_ref()?;
+        let last = self.last.as_ref()?.activity.as_ref()?;
         Some(last.created.saturating_sub(self.first?))
+    }
+}
+
+impl Counters {
+    fn since(&self, last: &Self) -> Load {
+        let passed = self.at.saturating_sub(last.at).as_secs_f64();
+        let rate = |events: u64| (passed > 0.0).then(|| events as f64 / passed);
+        let activity = self.activity.as_ref().zip(last.activity.as_ref());
+        let switches = self.switches.zip(last.switches);
+        Load {
+            creations: activity
+                .and_then(|(now, last)| rate(now.created.saturating_sub(last.created))),
+            schedules: activity.and_then(|(now, last)| rate(now.schedules_since(last))),
+            switches: switches.and_then(|(now, last)| rate(now.saturating_sub(last))),
+        }
     }
 }

@@ -69,6 +69,9 @@ pub struct Session {
     observed_every: Option<Duration>,
     next_observation: Instant,
     pub(super) next_tick: Instant,
+    pub(super) ticked: Instant,
+    /// What probes have added to the target's switches so far, in seconds.
+    pub(super) switching: f64,
 }
 
 impl Session {
@@ -92,7 +95,7 @@ impl Session {
             }
         };
         let looked = Instant::now();
-        let mut load = LoadMeter::new(passes.as_ref().and_then(Passes::scheduler));
+        let mut load = LoadMeter::new(pid, passes.as_ref().and_then(Passes::scheduler));
         load.measure(&memory, Duration::ZERO);
         let calibration = match options.ceiling() {
             Mode::Census => None,
@@ -155,6 +158,8 @@ impl Session {
             observed_every: None,
             next_observation: now,
             next_tick: now + super::govern::TICK,
+            ticked: now,
+            switching: 0.0,
         })
     }
 
@@ -193,6 +198,7 @@ impl Session {
                 stepped_seconds: calibration.stepped(),
                 refused_seconds: calibration.costs(self.options.choice).refused,
                 goroutine_seconds: calibration.costs(self.options.choice).goroutine(),
+                switch_seconds: calibration.switch(),
             }),
             mechanism: match self.probing.now() {
                 Some(_) => PerfUprobes.name(),
@@ -267,7 +273,8 @@ impl Session {
             self.tracker.refresh(&readout.sites);
         }
         let Cost { hits, seconds, .. } = self.probing.cost();
-        self.spending.update(Instant::now(), Used::now(seconds));
+        self.spending
+            .update(Instant::now(), Used::now(seconds + self.switching));
         let status = status::status(
             &Inputs {
                 mode: self.governor.mode(),

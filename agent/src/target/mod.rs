@@ -10,6 +10,7 @@ mod find;
 mod lifetime;
 mod mappings;
 mod process;
+mod switches;
 
 pub use descriptors::{Descriptor, Descriptors};
 pub use error::TargetError;
@@ -17,3 +18,4 @@ pub use find::find_by_name;
 pub use lifetime::{Lifetime, Vitality};
 pub use mappings::load_bias;
 pub use process::{Process, ProcessIdentity};
+pub use switches::first_threads_switches;

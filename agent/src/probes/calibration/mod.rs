@@ -5,6 +5,7 @@
 //! between kernels; so they are measured at each start, and never known beforehand.
 
 mod landing;
+mod switches;
 
 use std::{
     num::NonZeroU32,
@@ -88,7 +89,12 @@ impl Calibration {
                 .map(|(kind, landing)| planned(kind, landing))
                 .collect::<Result<_, _>>()?,
         };
+        let undisturbed = switches::measure();
         let probes = attached(&plan)?;
+        let disturbed = switches::measure();
+        let slower = undisturbed
+            .zip(disturbed)
+            .map(|(without, with)| with - without);
         // Every word is the site, at whatever offset the programs look for it.
         let gs = vec![landing::creation().address(); HITS * STRIDE + G_WORDS];
         let emulated = measure_each(&gs);
@@ -104,6 +110,7 @@ impl Calibration {
             costs: HitCosts {
                 kinds: emulated,
                 refused,
+                switch: slower.unwrap_or(0.0).max(0.0) / plan.probes.len() as f64,
                 crowding,
                 other_processors: processors() - 1.0,
             },
@@ -111,6 +118,12 @@ impl Calibration {
         };
         tracing::debug!(?calibration, "measured what hits cost");
         Ok(calibration)
+    }
+
+    /// What one probe adds to a switch of the target's first thread and back, in seconds.
+    #[must_use]
+    pub fn switch(&self) -> f64 {
+        self.costs.switch
     }
 
     /// What hits cost at instructions that are chosen in this way.
@@ -154,7 +167,7 @@ fn attached(plan: &Plan) -> Result<Probes, ProbeError> {
     let mut probes = Probes::load(plan, offsets, limits, Limit::NONE)?;
     let pid = std::process::id();
     let memory = LiveMemory::new(pid.cast_signed());
-    if let Some(pid) = NonZeroU32::new(pid) {
+    if let Some(pid) = NonZeroU32::new(nix::unistd::gettid().as_raw().cast_unsigned()) {
         let exe = Path::new("/proc/self/exe");
         probes.attach(plan, &PerfUprobes, exe, pid, &memory, LoadBias(0))?;
     }
