@@ -133,6 +133,8 @@ pub struct Overhead {
     pub average_ratio: Option<f64>,
     /// What they may be in the long run, in cores; null without a limit.
     pub budget_ratio: Option<f64>,
+    /// How well the probes' part is known: hits are counted, what one costs is estimated.
+    pub accuracy: &'static str,
     /// How often a probe was hit.
     pub probe_hits: u64,
     /// Of those, how many were turned away because they cost too much.
@@ -265,6 +267,8 @@ pub struct Leak {
     pub created: u64,
     /// Of those created, the ended.
     pub exited: u64,
+    /// How well these counts are known, as in `status`.
+    pub accuracy: &'static str,
     /// Lost for each minute.
     pub growth_per_minute: f64,
     /// What most of the lost ones looked at wait for.

@@ -70,6 +70,7 @@ impl<M: MemoryReader> Describer<'_, M> {
             older: site.older.map(|older| older.now),
             created: site.counts.created,
             exited: site.counts.exited,
+            accuracy: site.counts.accuracy.as_str(),
             growth_per_minute: finding.growth_per_minute,
             wait_reason: seen.wait_reason,
             blocked_at: seen.blocked_at,

@@ -14,7 +14,7 @@ use crate::{
     probes::Readout,
     report::{Disagreement, Lifetime, Overhead, Parks, SiteCounts, Status, Unknown},
     runtime::WaitReasons,
-    track::{Site, Tracker},
+    track::{Accuracy, Site, Tracker},
 };
 
 /// What a status is made of.
@@ -96,6 +96,7 @@ fn overhead(inputs: &Inputs<'_>) -> Overhead {
         total_ratio: lately.map(Cores::total),
         average_ratio: spending.average().map(Cores::total),
         budget_ratio: budget.is_limited().then(|| budget.cores()),
+        accuracy: Accuracy::Estimated.as_str(),
         probe_hits: hits.total(),
         refused_hits: hits.refused(),
         memory_bytes: memory.ok().map(|resident| resident + inputs.maps),
