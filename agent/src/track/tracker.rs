@@ -1,5 +1,8 @@
 //! All creation sites of one process: what the probes count and what censuses find, as one picture.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, HashMap},
     time::Duration,
@@ -271,138 +274,5 @@ fn repaired(ledger: &Ledger, counts: Counts) -> Counts {
     Counts {
         accuracy,
         ..ledger.repair(counts)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::track::Counted;
-
-    #[test]
-    fn a_site_first_seen_between_two_observations_is_known_at_once() {
-        let stats = SiteStats {
-            created: 3,
-            exited: 1,
-            start_pc: 0x40,
-            ..SiteStats::EMPTY
-        };
-        let mut tracker = Tracker::default();
-        tracker.refresh(&[(0x10, stats)]);
-        let site = tracker.sites().next().unwrap();
-        assert_eq!((site.counts.created, site.counts.live), (3, 2));
-        assert_eq!(site.start, Some(RuntimeAddress(0x40)));
-        assert_eq!(site.series.points(0).len(), 0, "not observed yet");
-    }
-
-    fn seen<'a>(census: &'a CensusObservation, goids: &'a Goids) -> Seen<'a> {
-        Seen { census, goids }
-    }
-
-    fn census(alive: u64) -> CensusObservation {
-        let counted = Counted {
-            alive,
-            survivors: [alive; SCALES.len()],
-            ..Counted::default()
-        };
-        CensusObservation {
-            sites: [(0x10, counted)].into(),
-            unseen: 0,
-        }
-    }
-
-    fn stats(created: u64, untracked: u64) -> Vec<(u64, SiteStats)> {
-        let stats = SiteStats {
-            created,
-            untracked,
-            ..SiteStats::EMPTY
-        };
-        vec![(0x10, stats)]
-    }
-
-    #[test]
-    fn probes_and_census_make_one_picture() {
-        let mut tracker = Tracker::default();
-        let goids = Goids::default();
-        let mut observe = |second, created, alive| {
-            let stats = stats(created, 0);
-            let observation = Observation {
-                stats: stats.clone(),
-                living: HashMap::new(),
-            };
-            let at = Duration::from_secs(second);
-            let census = census(alive);
-            tracker.observe(at, &stats, observation, Some(seen(&census, &goids)));
-            let site = tracker.sites().next().unwrap();
-            (
-                site.counts.live,
-                site.alive(),
-                site.counts.accuracy,
-                tracker.disagreement(),
-            )
-        };
-        // Thirty were there before; who is on the way at that moment is not known yet.
-        assert_eq!(observe(0, 0, 30), (0, 0, Accuracy::Exact, 0));
-        assert_eq!(observe(1, 0, 30), (0, 30, Accuracy::Exact, 0));
-        assert_eq!(observe(2, 5, 35), (5, 35, Accuracy::Exact, 0));
-        // Three that the probes did not see.
-        assert_eq!(observe(3, 6, 39), (6, 36, Accuracy::Exact, 0));
-        assert_eq!(observe(4, 6, 39), (9, 39, Accuracy::Repaired, 3));
-        assert_eq!(observe(5, 6, 39), (9, 39, Accuracy::Repaired, 0));
-        assert_eq!(tracker.repaired(), 3);
-    }
-
-    #[test]
-    fn where_births_found_no_room_the_census_tells_the_survivors() {
-        let mut tracker = Tracker::default();
-        let goids = Goids::default();
-        for (second, untracked, survivors) in [(0, 0, 0), (3, 7, 40)] {
-            let stats = stats(40, untracked);
-            let observation = Observation {
-                stats: stats.clone(),
-                living: HashMap::new(),
-            };
-            let at = Duration::from_secs(second);
-            let census = census(40);
-            tracker.observe(at, &stats, observation, Some(seen(&census, &goids)));
-            let site = tracker.sites().next().unwrap();
-            let last = site.series.points(0).next_back().unwrap();
-            assert_eq!(last.survivors, survivors);
-        }
-    }
-
-    #[test]
-    fn censuses_alone_tell_who_came_and_went() {
-        let mut tracker = Tracker::default();
-        tracker.begin_stretch(false);
-        let mut goids = Goids::default();
-        let mut observe = |second, alive, older, newcomers| {
-            let at = Duration::from_secs(second);
-            goids.push(at, 1000 + second);
-            let counted = Counted {
-                alive,
-                older,
-                newcomers,
-                ..Counted::default()
-            };
-            let census = CensusObservation {
-                sites: [(0x10, counted)].into(),
-                unseen: 0,
-            };
-            tracker.observe_census(at, seen(&census, &goids), &HashMap::new());
-            let site = tracker.sites().next().unwrap();
-            let Counts {
-                created,
-                exited,
-                live,
-                exited_older,
-                accuracy,
-            } = site.counts;
-            assert_eq!(accuracy, Accuracy::Sampled);
-            (created, exited, live, exited_older)
-        };
-        assert_eq!(observe(0, 30, 30, 0), (0, 0, 0, 0));
-        assert_eq!(observe(1, 36, 29, 7), (7, 0, 7, 1));
-        assert_eq!(observe(2, 31, 29, 1), (8, 6, 2, 1));
     }
 }
