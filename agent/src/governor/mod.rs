@@ -12,11 +12,13 @@ mod load;
 mod mode;
 #[cfg(test)]
 mod simulation;
+mod words;
 
 pub use account::Account;
 pub use bucket::Bucket;
 pub use budget::{Budget, BudgetError, MemoryBudget};
-pub use choice::{Change, Governor, Tick, in_words};
+pub use choice::{Change, Governor, Tick};
 pub use costs::{HitCosts, Hits, KindHits};
 pub use load::{Load, Loads};
 pub use mode::Mode;
+pub use words::in_words;

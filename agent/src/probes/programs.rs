@@ -18,62 +18,16 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use gostray_common::{Offsets, SiteChecks, SiteStats};
 
 use super::{
-    AttachPoint, Limit, Mechanism, Plan, ProbeError, ProbeKind, Spent, guards::Guards,
+    AttachPoint, Limit, Limits, Mechanism, Plan, ProbeError, ProbeKind, Spent, guards::Guards,
     object_bytes, watchdog::Watchdog,
 };
 use crate::{
     binary::{LoadBias, RuntimeAddress},
-    governor::MemoryBudget,
     memory::MemoryReader,
 };
 
 /// How long the end waits for the kernel to detach.
 const DETACH_GRACE: Duration = Duration::from_secs(5);
-
-/// Sizes of the kernel's maps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Creation sites.
-    pub sites: u32,
-    /// Living goroutines whose birth is remembered, at 72 bytes each.
-    pub goroutines: u32,
-    /// Creation stacks taken for each site.
-    pub stacks_per_site: u64,
-}
-
-impl Limits {
-    /// What an entry takes in the kernel: key, value, and what a hash map adds.
-    const SITE_BYTES: u64 = 8 + size_of::<SiteStats>() as u64 + 48;
-    const GOROUTINE_BYTES: u64 = 72;
-    /// One part in so many is for sites.
-    const SITES_PART: u64 = 8;
-
-    /// What fits into the memory that may be used.
-    #[must_use]
-    pub fn within(memory: MemoryBudget) -> Self {
-        let all = memory.for_maps();
-        let of_sites = all / Self::SITES_PART;
-        let entries = |bytes, each| u32::try_from(bytes / each).unwrap_or(u32::MAX);
-        Self {
-            sites: entries(of_sites, Self::SITE_BYTES),
-            goroutines: entries(all - of_sites, Self::GOROUTINE_BYTES),
-            stacks_per_site: 4,
-        }
-    }
-
-    /// What the kernel's maps take, in bytes.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        u64::from(self.sites) * Self::SITE_BYTES
-            + u64::from(self.goroutines) * Self::GOROUTINE_BYTES
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self::within(MemoryBudget::DEFAULT)
-    }
-}
 
 /// The programs, loaded for one target and attached to it.
 pub struct Probes {

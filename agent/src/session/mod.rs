@@ -3,6 +3,7 @@
 //! `Inspected` is what can be known without touching the kernel's tracing; `Session` adds the
 //! probes and everything that changes.
 
+mod attach;
 mod births;
 mod core;
 mod core_match;

@@ -6,8 +6,7 @@ use std::{
 };
 
 use super::{
-    Inspected, Names, Options, Program, SessionError, births,
-    govern::LOOK,
+    Inspected, Names, Options, SessionError, births,
     load::LoadMeter,
     pass::Passes,
     probing::{Cost, Probing},
@@ -16,13 +15,12 @@ use super::{
 };
 use crate::{
     binary::RuntimeAddress,
-    detect::{Accumulation, Incidents, Rule, Standing},
-    governor::{Governor, HitCosts, Mode},
+    detect::{Incidents, Rule},
+    governor::{Governor, Mode},
     memory::LiveMemory,
-    probes::{Calibration, Limit, Mechanism as _, PerfUprobes, Readout},
+    probes::{Calibration, Mechanism as _, PerfUprobes, Readout},
     report::{Attached, CostOfHits, DetachReason, Detached, Event, EventKind, timestamp},
     runtime::Unwinder,
-    target::Vitality,
     track::{Living, Observation, Seen, Tracker},
 };
 
@@ -44,30 +42,30 @@ pub struct Session {
     pub(super) rules: Vec<Box<dyn Rule>>,
     pub(super) incidents: Incidents,
     /// The living that probes remember, and when they were looked at.
-    births: HashMap<u64, Living>,
-    births_at: Duration,
+    pub(super) births: HashMap<u64, Living>,
+    pub(super) births_at: Duration,
     pub(super) creation_stacks: HashMap<u64, Vec<Vec<RuntimeAddress>>>,
     /// `None` where the goroutines were not found, which probes can do without.
-    passes: Option<Passes>,
-    goroutines: Option<u64>,
+    pub(super) passes: Option<Passes>,
+    pub(super) goroutines: Option<u64>,
     pub(super) governor: Governor,
     /// Why it began as it did.
-    first_reason: String,
+    pub(super) first_reason: String,
     pub(super) probing: Probing,
     /// What hits cost; `None` where none are wanted.
-    calibration: Option<Calibration>,
+    pub(super) calibration: Option<Calibration>,
     pub(super) load: LoadMeter,
     /// What had been used at the last tick.
     pub(super) used: Used,
     /// Sites whose statements are probed, with their creations at the last observation.
     pub(super) focused: HashMap<u64, u64>,
     pub(super) focused_at: Duration,
-    spending: Spending,
+    pub(super) spending: Spending,
     pub(super) began: Instant,
     /// The last observation, and how long before it the one before was.
-    observed: Option<Instant>,
-    observed_every: Option<Duration>,
-    next_observation: Instant,
+    pub(super) observed: Option<Instant>,
+    pub(super) observed_every: Option<Duration>,
+    pub(super) next_observation: Instant,
     pub(super) next_tick: Instant,
     pub(super) ticked: Instant,
     /// What probes have added to the target's switches so far, in seconds.
@@ -75,94 +73,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// Finds out what hits cost here and what the program does, and attaches what that allows.
-    ///
-    /// # Errors
-    /// Not allowed, or the process changed meanwhile; without probes, its goroutines were not found.
-    pub fn attach(inspected: Inspected, options: Options) -> Result<Self, SessionError> {
-        options.check_stop_file()?;
-        let pid = inspected.process.pid();
-        let memory = LiveMemory::new(pid);
-        let passes = Passes::new(&inspected.program, &memory);
-        let passes = match passes {
-            Ok(passes) => Some(passes),
-            Err(error) if options.ceiling() == Mode::Census => {
-                return Err(inspected.ended().unwrap_or(error.into()));
-            }
-            Err(error) => {
-                tracing::warn!("only goroutines created from now on are seen: {error}");
-                None
-            }
-        };
-        let looked = Instant::now();
-        let mut load = LoadMeter::new(pid, passes.as_ref().and_then(Passes::scheduler));
-        load.measure(&memory, Duration::ZERO);
-        let calibration = match options.ceiling() {
-            Mode::Census => None,
-            _ => Some(Calibration::of_this_machine()?),
-        };
-        if options.budget.is_limited() {
-            std::thread::sleep(LOOK.saturating_sub(looked.elapsed()));
-        }
-        let costs = calibration
-            .as_ref()
-            .map_or(HitCosts::UNKNOWN, |c| c.costs(options.choice));
-        let mut governor = Governor::new(options.budget, options.ceiling(), costs);
-        let first_reason = governor.first(load.measure(&memory, looked.elapsed()));
-        let mut probing = Probing::new(Limit {
-            budget: options.budget,
-            costs,
-            stop_file: options.stop_file.clone(),
-        });
-        let mut tracker = Tracker::default();
-        let mode = governor.mode();
-        let attached = match mode.counts_all() {
-            true => probing.count_all(&inspected, &options, &memory, mode == Mode::Full),
-            false => {
-                tracker.begin_stretch(false);
-                Ok(())
-            }
-        };
-        // Whatever the kernel said, if the process is another one now then that is the reason.
-        if let Some(ended) = inspected.ended() {
-            return Err(ended);
-        }
-        attached?;
-        let Program { binary, bias, .. } = &inspected.program;
-        let now = Instant::now();
-        Ok(Self {
-            unwinder: Unwinder::new(binary.clone(), *bias),
-            names: Names::new(binary.clone(), *bias),
-            inspected,
-            options,
-            memory,
-            tracker,
-            rules: vec![Box::new(Accumulation), Box::new(Standing)],
-            incidents: Incidents::default(),
-            births: HashMap::new(),
-            births_at: Duration::ZERO,
-            creation_stacks: HashMap::new(),
-            passes,
-            goroutines: None,
-            governor,
-            first_reason,
-            probing,
-            calibration,
-            load,
-            used: Used::now(0.0),
-            focused: HashMap::new(),
-            focused_at: Duration::ZERO,
-            spending: Spending::new(now),
-            began: now,
-            observed: None,
-            observed_every: None,
-            next_observation: now,
-            next_tick: now + super::govern::TICK,
-            ticked: now,
-            switching: 0.0,
-        })
-    }
-
     /// What was found out before attaching.
     #[must_use]
     pub fn inspected(&self) -> &Inspected {
@@ -349,18 +259,6 @@ impl Session {
             if kept.len() < STACKS_KEPT {
                 kept.push(births::creators(&sample, at_statement));
             }
-        }
-    }
-}
-
-impl Inspected {
-    /// The reason if the process is not there any more, or another program.
-    fn ended(&self) -> Option<SessionError> {
-        let pid = self.process.pid();
-        match self.lifetime.vitality() {
-            Vitality::Alive => None,
-            Vitality::Ended => Some(SessionError::Ended { pid }),
-            Vitality::Replaced => Some(SessionError::Replaced { pid }),
         }
     }
 }

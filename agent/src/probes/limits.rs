@@ -1,0 +1,66 @@
+//! How large the kernel's maps are.
+
+use gostray_common::SiteStats;
+
+use crate::governor::MemoryBudget;
+
+/// Sizes of the kernel's maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Creation sites.
+    pub sites: u32,
+    /// Living goroutines whose birth is remembered, at 72 bytes each.
+    pub goroutines: u32,
+    /// Creation stacks taken for each site.
+    pub stacks_per_site: u64,
+}
+
+impl Limits {
+    /// What an entry takes in the kernel: key, value, and what a hash map adds.
+    const SITE_BYTES: u64 = 8 + size_of::<SiteStats>() as u64 + 48;
+    const GOROUTINE_BYTES: u64 = 72;
+    /// One part in so many is for sites.
+    const SITES_PART: u64 = 8;
+
+    /// What fits into the memory that may be used.
+    #[must_use]
+    pub fn within(memory: MemoryBudget) -> Self {
+        let all = memory.for_maps();
+        let of_sites = all / Self::SITES_PART;
+        let entries = |bytes, each| u32::try_from(bytes / each).unwrap_or(u32::MAX);
+        Self {
+            sites: entries(of_sites, Self::SITE_BYTES),
+            goroutines: entries(all - of_sites, Self::GOROUTINE_BYTES),
+            stacks_per_site: 4,
+        }
+    }
+
+    /// What the kernel's maps take, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.sites) * Self::SITE_BYTES
+            + u64::from(self.goroutines) * Self::GOROUTINE_BYTES
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::within(MemoryBudget::DEFAULT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_fill_their_part_of_the_memory() {
+        for text in ["32MB", "128MB", "4GB"] {
+            let memory: MemoryBudget = text.parse().expect("a size");
+            let limits = Limits::within(memory);
+            let left = memory.for_maps() - limits.bytes();
+            assert!(left < 1000, "{text}: {limits:?}");
+            assert!(limits.goroutines > 30 * limits.sites, "{text}: {limits:?}");
+        }
+    }
+}

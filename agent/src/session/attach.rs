@@ -1,0 +1,126 @@
+//! The beginning of a session: what the process does is looked at before anything is attached.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Inspected, Names, Options, Program, Session, SessionError,
+    govern::{LOOK, TICK},
+    load::LoadMeter,
+    pass::Passes,
+    probing::Probing,
+    spending::{Spending, Used},
+};
+use crate::{
+    detect::{Accumulation, Incidents, Standing},
+    governor::{Governor, HitCosts, Mode},
+    memory::LiveMemory,
+    probes::{Calibration, Limit},
+    runtime::Unwinder,
+    target::Vitality,
+    track::Tracker,
+};
+
+impl Session {
+    /// Finds out what hits cost here and what the program does, and attaches what that allows.
+    ///
+    /// # Errors
+    /// Not allowed, or the process changed meanwhile; without probes, its goroutines were not found.
+    pub fn attach(inspected: Inspected, options: Options) -> Result<Self, SessionError> {
+        options.check_stop_file()?;
+        let pid = inspected.process.pid();
+        let memory = LiveMemory::new(pid);
+        let passes = Passes::new(&inspected.program, &memory);
+        let passes = match passes {
+            Ok(passes) => Some(passes),
+            Err(error) if options.ceiling() == Mode::Census => {
+                return Err(inspected.ended().unwrap_or(error.into()));
+            }
+            Err(error) => {
+                tracing::warn!("only goroutines created from now on are seen: {error}");
+                None
+            }
+        };
+        let looked = Instant::now();
+        let mut load = LoadMeter::new(pid, passes.as_ref().and_then(Passes::scheduler));
+        load.measure(&memory, Duration::ZERO);
+        let calibration = match options.ceiling() {
+            Mode::Census => None,
+            _ => Some(Calibration::of_this_machine()?),
+        };
+        if options.budget.is_limited() {
+            std::thread::sleep(LOOK.saturating_sub(looked.elapsed()));
+        }
+        let costs = calibration
+            .as_ref()
+            .map_or(HitCosts::UNKNOWN, |c| c.costs(options.choice));
+        let mut governor = Governor::new(options.budget, options.ceiling(), costs);
+        let first_reason = governor.first(load.measure(&memory, looked.elapsed()));
+        let mut probing = Probing::new(Limit {
+            budget: options.budget,
+            costs,
+            stop_file: options.stop_file.clone(),
+        });
+        let mut tracker = Tracker::default();
+        let mode = governor.mode();
+        let attached = match mode.counts_all() {
+            true => probing.count_all(&inspected, &options, &memory, mode == Mode::Full),
+            false => {
+                tracker.begin_stretch(false);
+                Ok(())
+            }
+        };
+        // Whatever the kernel said, if the process is another one now then that is the reason.
+        if let Some(ended) = inspected.ended() {
+            return Err(ended);
+        }
+        attached?;
+        let Program { binary, bias, .. } = &inspected.program;
+        let now = Instant::now();
+        Ok(Self {
+            unwinder: Unwinder::new(binary.clone(), *bias),
+            names: Names::new(binary.clone(), *bias),
+            inspected,
+            options,
+            memory,
+            tracker,
+            rules: vec![Box::new(Accumulation), Box::new(Standing)],
+            incidents: Incidents::default(),
+            births: HashMap::new(),
+            births_at: Duration::ZERO,
+            creation_stacks: HashMap::new(),
+            passes,
+            goroutines: None,
+            governor,
+            first_reason,
+            probing,
+            calibration,
+            load,
+            used: Used::now(0.0),
+            focused: HashMap::new(),
+            focused_at: Duration::ZERO,
+            spending: Spending::new(now),
+            began: now,
+            observed: None,
+            observed_every: None,
+            next_observation: now,
+            next_tick: now + TICK,
+            ticked: now,
+            switching: 0.0,
+        })
+    }
+}
+
+impl Inspected {
+    /// The reason if the process is not there any more, or another program.
+    fn ended(&self) -> Option<SessionError> {
+        let pid = self.process.pid();
+        match self.lifetime.vitality() {
+            Vitality::Alive => None,
+            Vitality::Ended => Some(SessionError::Ended { pid }),
+            Vitality::Replaced => Some(SessionError::Replaced { pid }),
+        }
+    }
+}
