@@ -1,6 +1,6 @@
 //! The governor: how much watching may cost, what it does cost, and how much is watched therefore.
 //!
-//! Numbers in, decisions out: no clock, no kernel. `probes` enforces ([`Bucket`]), `session` measures
+//! Numbers in, decisions out: no clock, no kernel. `probes` enforces (`Bucket`), `session` measures
 //! and carries the decisions out.
 
 mod account;
