@@ -33,6 +33,9 @@ impl Account {
 
     /// After `passed`, in which `spent` seconds of processor time were used.
     pub fn settle(&mut self, passed: Duration, spent: f64) {
+        if !self.budget.is_limited() {
+            return;
+        }
         let income = self.budget.cores() * passed.as_secs_f64();
         self.credit = (self.credit + income - spent).min(Self::most(self.budget));
     }

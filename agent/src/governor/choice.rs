@@ -25,6 +25,8 @@ const LONGEST_HOLD: Duration = Loads::PAST;
 const UNSUSPECTED: Duration = Duration::from_secs(30);
 /// What the agent costs is averaged over about so long.
 const AVERAGED: f64 = 10.0;
+/// What is left after a second.
+const FORGETTING: f64 = 0.99;
 
 /// What was seen since the last one.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,6 +41,8 @@ pub struct Tick {
     pub target: f64,
     /// The probes have been taken away already, for this reason.
     pub tripped: Option<String>,
+    /// Parks a second that probes saw; 0 where there is none for them.
+    pub parks: f64,
     /// Creations a second at the sites under suspicion, as far as known; `None` if there are none.
     pub suspects: Option<f64>,
 }
@@ -66,6 +70,8 @@ pub struct Governor {
     /// Averages, in cores.
     agent: f64,
     target: f64,
+    /// Parks for each time that a goroutine was scheduled, as far as seen.
+    parks_each: f64,
     changed: Duration,
     /// To a richer mode.
     rose: bool,
@@ -89,6 +95,7 @@ impl Governor {
             loads: Loads::default(),
             agent: 0.0,
             target: 0.0,
+            parks_each: 1.0,
             changed: Duration::ZERO,
             rose: false,
             hold: HOLD,
@@ -138,7 +145,6 @@ impl Governor {
             .find(|mode| self.fits(*mode, load, None))
             .unwrap_or(Mode::Census);
         match self.richer().find(|mode| *mode != Mode::Focused) {
-            None if !self.budget.is_limited() => "the budget is unlimited".into(),
             None if self.mode == Mode::Census => "no probes are wanted".into(),
             None => self.affordable(self.mode, load),
             Some(richer) => self.too_dear(richer, load),
@@ -157,9 +163,6 @@ impl Governor {
         }
         if let Some(reason) = &tick.tripped {
             return Some(self.step_down(tick.at, Mode::Census, reason.clone()));
-        }
-        if !self.budget.is_limited() {
-            return None;
         }
         let peak = self.loads.peak(tick.at.saturating_sub(self.hold));
         let probes_matter = self.target > WORTH_DETACHING * (self.agent + self.target);
@@ -223,7 +226,8 @@ impl Governor {
     /// the guard in the kernel sees to it that the trial is short.
     fn predicted(&self, mode: Mode, load: Load, suspects: Option<f64>) -> f64 {
         let creations = load.creations.unwrap_or(0.0) * self.costs.goroutine();
-        let parks = load.schedules.unwrap_or(0.0) * self.costs.of(ProbeKind::Park);
+        let parks = load.schedules.unwrap_or(0.0) * self.parks_each;
+        let parks = parks * self.costs.of(ProbeKind::Park);
         let target = match mode {
             Mode::Census => 0.0,
             Mode::Focused => suspects.unwrap_or(0.0) * self.costs.of(ProbeKind::Statement),
@@ -270,11 +274,19 @@ impl Governor {
             true => 1.0,
             false => (passed / AVERAGED).min(1.0),
         };
+        // One that is readied by the one that parks inherits its time and is not counted as scheduled,
+        // so there may be a lot more parks. What was seen once is forgotten slowly.
+        let schedules = tick.load.schedules.unwrap_or(0.0).max(1.0);
+        let forgotten = FORGETTING.powf(passed) * self.parks_each;
+        self.parks_each = forgotten.max(tick.parks / schedules).max(1.0);
         self.agent += weight * (tick.agent / passed - self.agent);
         self.target += weight * (tick.target / passed - self.target);
     }
 
     fn affordable(&self, mode: Mode, load: Load) -> String {
+        if !self.budget.is_limited() {
+            return "the budget is unlimited".into();
+        }
         if load.creations.is_none() {
             return "how many goroutines it creates is not known beforehand".into();
         }

@@ -41,6 +41,13 @@ impl Hits {
         self.0.iter().map(|kind| kind.admitted + kind.refused).sum()
     }
 
+    /// Those of one kind.
+    #[must_use]
+    pub fn of(&self, kind: ProbeKind) -> u64 {
+        let KindHits { admitted, refused } = self.0[kind as usize];
+        admitted + refused
+    }
+
     /// Those that were turned away.
     #[must_use]
     pub fn refused(&self) -> u64 {

@@ -24,6 +24,8 @@ const TICK: Duration = Duration::from_millis(200);
 struct Program {
     creations: f64,
     parks: f64,
+    /// Parks for each time that one is scheduled.
+    parks_each: f64,
     switches: f64,
     /// Creations at the site under suspicion.
     suspect: Option<f64>,
@@ -34,6 +36,7 @@ impl Program {
         Self {
             creations,
             parks: 3.0 * creations,
+            parks_each: 1.0,
             switches: 0.0,
             suspect: None,
         }
@@ -63,7 +66,7 @@ fn watch(budget: Budget, ceiling: Mode, loads: &[Program]) -> Outcome {
     let mut governor = Governor::new(budget, ceiling, COSTS);
     let load = |program: &Program| Load {
         creations: Some(program.creations),
-        schedules: Some(program.parks),
+        schedules: Some(program.parks / program.parks_each),
         switches: Some(program.switches),
     };
     governor.first(load(&loads[0]));
@@ -71,6 +74,7 @@ fn watch(budget: Budget, ceiling: Mode, loads: &[Program]) -> Outcome {
     let (mut spent, mut changes, mut attaching) = (0.0, Vec::new(), 0.0);
     for (second, program) in (1..).zip(loads) {
         let (mut target, mut tripped) = (0.0, None);
+        let mode_before = governor.mode();
         for _ in 0..5 {
             let mode = governor.mode();
             let switches = program.switches * TICK.as_secs_f64();
@@ -96,6 +100,7 @@ fn watch(budget: Budget, ceiling: Mode, loads: &[Program]) -> Outcome {
             agent: AGENT.min(budget.cores() / 2.0) + std::mem::take(&mut attaching),
             target,
             tripped,
+            parks: 5.0 * program.hits(mode_before, ProbeKind::Park) * TICK.as_secs_f64(),
             suspects: program.suspect,
         };
         spent += tick.agent + tick.target;
@@ -184,6 +189,24 @@ fn a_suspect_of_a_busy_program_is_looked_at_alone() {
         matches!(
             modes.as_slice(),
             [(31..=35, Mode::Focused), (85..=95, Mode::Census)]
+        ),
+        "{modes:?}"
+    );
+}
+
+#[test]
+fn parks_that_cannot_be_foreseen_are_tried_once() {
+    let ping_pong = Program {
+        parks: 1e6,
+        parks_each: 1e4,
+        ..Program::creating(10.0)
+    };
+    let outcome = watch(Budget::DEFAULT, Mode::Full, &[ping_pong; 300]);
+    let modes = modes(&outcome);
+    assert!(
+        matches!(
+            modes.as_slice(),
+            [(1, Mode::Census), (20..=120, Mode::Lifetimes)]
         ),
         "{modes:?}"
     );

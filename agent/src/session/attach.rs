@@ -108,6 +108,7 @@ impl Session {
             next_observation: now,
             next_tick: now + TICK,
             ticked: now,
+            parks: 0,
             switching: 0.0,
         })
     }

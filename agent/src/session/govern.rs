@@ -6,7 +6,7 @@ use super::{Options, Session, SessionError, names, probing::Cost, spending::Used
 use crate::{
     binary::RuntimeAddress,
     governor::{Change, Mode, Tick, in_words},
-    probes::{StopFile, Trip},
+    probes::{ProbeKind, StopFile, Trip},
     report::{DetachReason, Event, EventKind, ModeChange},
 };
 
@@ -49,7 +49,11 @@ impl Session {
         }
         self.next_tick = now + TICK;
         let at = now.saturating_duration_since(self.began);
-        let Cost { seconds, trip, .. } = self.probing.cost();
+        let Cost {
+            hits,
+            seconds,
+            trip,
+        } = self.probing.cost();
         if self.options.stops() || matches!(trip, Some(Trip::StopFile(_))) {
             return Ok(Ticked {
                 event: None,
@@ -64,6 +68,8 @@ impl Session {
             .governor
             .costs()
             .switching(switches, self.probing.attached());
+        let parks = hits.of(ProbeKind::Park).saturating_sub(self.parks);
+        self.parks += parks;
         let used = Used::now(seconds + self.switching);
         let spent = used.since(self.used);
         self.used = used;
@@ -72,6 +78,7 @@ impl Session {
         let change = self.governor.tick(&Tick {
             at,
             load,
+            parks: parks as f64 / passed.max(1e-3),
             agent: spent.agent,
             target: spent.target,
             tripped: trip.map(|trip| self.because_of(trip)),

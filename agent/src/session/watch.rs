@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use nix::time::{ClockId, clock_gettime};
+
 use super::{
     Inspected, Names, Options, SessionError, births,
     load::LoadMeter,
@@ -68,6 +70,8 @@ pub struct Session {
     pub(super) next_observation: Instant,
     pub(super) next_tick: Instant,
     pub(super) ticked: Instant,
+    /// Parks that probes have seen so far.
+    pub(super) parks: u64,
     /// What probes have added to the target's switches so far, in seconds.
     pub(super) switching: f64,
 }
@@ -132,7 +136,7 @@ impl Session {
             .observed
             .map(|last| now.saturating_duration_since(last));
         self.observed = Some(now);
-        let before_work = Used::now(0.0);
+        let before_work = own_time();
         let at = now.saturating_duration_since(self.began);
         self.keep_creation_stacks(self.governor.mode());
         let before = self.probing.read()?;
@@ -165,7 +169,7 @@ impl Session {
             self.tracker.observe_census(at, seen, &created);
         }
         let events = self.judge(at, self.coverage(&before));
-        let work = Used::now(0.0).since(before_work).agent;
+        let work = (own_time() - before_work).max(0.0);
         let pause = Duration::from_secs_f64(work / self.governor.observing());
         self.next_observation = now + pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         Ok(events)
@@ -261,6 +265,12 @@ impl Session {
             }
         }
     }
+}
+
+/// Processor time of this thread so far, in seconds.
+fn own_time() -> f64 {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    time.map_or(0.0, |time| Duration::from(time).as_secs_f64())
 }
 
 /// How many goroutines each of the sites in `last` has created since; which is brought up to date.
