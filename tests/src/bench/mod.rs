@@ -10,6 +10,8 @@ pub mod idle;
 pub mod probes;
 /// How much the target is held up by a census.
 pub mod stall;
+/// How soon probes that cost too much are gone.
+pub mod watchdog;
 
 /// Median, smallest and largest of some measurements.
 #[derive(Clone, Copy, Debug, PartialEq)]
