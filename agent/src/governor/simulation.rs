@@ -81,7 +81,7 @@ fn watch(budget: Budget, ceiling: Mode, loads: &[Program]) -> Outcome {
             let mut cost = COSTS.switching(switches, mode.probes());
             for kind in ProbeKind::ALL {
                 let hits = program.hits(mode, kind) * TICK.as_secs_f64();
-                let admitted = hits.min(bucket.hits(COSTS.of(kind)) as f64);
+                let admitted = hits.min(bucket.hits(COSTS.of(kind), 2) as f64);
                 cost += admitted * COSTS.of(kind) + (hits - admitted) * COSTS.refused;
             }
             // From the tick after it is empty, they are gone.

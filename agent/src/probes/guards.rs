@@ -63,7 +63,7 @@ impl Guards {
     /// Allows what is in the bucket from now on.
     pub(super) fn allow(&mut self, bucket: &Bucket, costs: &HitCosts) -> Result<(), ProbeError> {
         for kind in self.kinds.clone() {
-            let more = bucket.hits(costs.of(kind));
+            let more = bucket.hits(costs.of(kind), self.kinds.len());
             self.set(kind, self.last_seen[kind as usize].saturating_add(more))?;
         }
         Ok(())

@@ -1,12 +1,6 @@
 //! Loading the programs for one target, attaching them, and letting go again.
 
-use std::{
-    fmt::Write as _,
-    num::NonZeroU32,
-    os::fd::AsFd as _,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{fmt::Write as _, num::NonZeroU32, os::fd::AsFd as _, path::Path, time::Instant};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
@@ -25,9 +19,6 @@ use crate::{
     binary::{LoadBias, RuntimeAddress},
     memory::MemoryReader,
 };
-
-/// How long the end waits for the kernel to detach.
-const DETACH_GRACE: Duration = Duration::from_secs(5);
 
 /// The programs, loaded for one target and attached to it.
 pub struct Probes {
@@ -154,10 +145,11 @@ impl Probes {
         self.watchdog.detach();
     }
 
-    /// Whether all that was to be detached is.
+    /// Whether all that was to be detached is by `deadline`; waits so long. What is not goes when the
+    /// kernel is done, at the latest when this process ends.
     #[must_use]
-    pub fn is_gone(&self) -> bool {
-        self.watchdog.is_gone_by(Instant::now())
+    pub fn is_gone_by(&self, deadline: Instant) -> bool {
+        self.watchdog.is_gone_by(deadline)
     }
 
     /// Makes all programs return at once, with the probes still attached.
@@ -166,13 +158,6 @@ impl Probes {
     /// The kernel's, which is not expected.
     pub(super) fn refuse(&self) -> Result<(), ProbeError> {
         self.watchdog.refuse()
-    }
-
-    /// Detaches, and waits for a while. Returns whether all were gone by then; the others go when the
-    /// kernel is done, at the latest when this process ends.
-    pub fn detach_and_wait(&mut self) -> bool {
-        self.watchdog.detach();
-        self.watchdog.is_gone_by(Instant::now() + DETACH_GRACE)
     }
 }
 

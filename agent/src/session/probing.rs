@@ -1,6 +1,9 @@
 //! The probes of a session: those that are there, and those that are leaving.
 
-use std::num::NonZeroU32;
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
 
 use super::{Inspected, Options, SessionError};
 use crate::{
@@ -9,6 +12,9 @@ use crate::{
     memory::LiveMemory,
     probes::{Limit, PerfUprobes, Plan, Probes, Readout, Trip},
 };
+
+/// How long the end waits for the kernel to detach.
+const DETACH_GRACE: Duration = Duration::from_secs(5);
 
 /// Loaded programs, and where they were put.
 pub(super) struct Attached {
@@ -138,7 +144,7 @@ impl Probing {
     pub(super) fn cost(&mut self) -> Cost {
         let gone = &mut self.gone;
         self.leaving.retain(|probes| {
-            let is_gone = probes.is_gone();
+            let is_gone = probes.is_gone_by(Instant::now());
             if is_gone {
                 let spent = probes.spent();
                 *gone = (gone.0.plus(&spent.hits), gone.1 + spent.seconds);
@@ -168,10 +174,9 @@ impl Probing {
     /// Takes everything away, and waits for a while. Whether all were gone by then.
     pub(super) fn end(&mut self) -> bool {
         self.stop();
-        let mut clean = true;
-        for probes in &mut self.leaving {
-            clean &= probes.detach_and_wait();
-        }
-        clean
+        let deadline = Instant::now() + DETACH_GRACE;
+        self.leaving
+            .iter()
+            .all(|probes| probes.is_gone_by(deadline))
     }
 }

@@ -23,10 +23,11 @@ pub fn run() -> Result<()> {
         "| budget | creations a second before and after | programs stop working after, ms | probes gone after, ms | hits until then | of those turned away | |"
     );
     println!("|---|---|---|---|---|---|---|");
+    let each = with_probes()?;
     for budget in ["1%", "10%"] {
         let mut rounds = Vec::new();
         for round in 1..=ROUNDS {
-            let measured = round_with(budget)?;
+            let measured = round_with(budget, each)?;
             eprintln!("{budget}, round {round}: {measured:?}");
             rounds.push(measured);
         }
@@ -54,12 +55,23 @@ struct Round {
     refused: f64,
 }
 
-fn round_with(budget: &str) -> Result<Round> {
+/// Seconds for each of as many goroutines as possible, with all probes at work.
+fn with_probes() -> Result<f64> {
+    let mut target = Target::of("churn", &go::newest()?, go::Mode::Stripped)?;
+    let agent = Agent::attach(target.pid(), &["--budget", "unlimited"])?;
+    agent.attached()?;
+    let answer: Value = serde_json::from_str(&target.ask("spawn 500000")?)?;
+    agent.stop_cleanly()?;
+    let each = answer["ns_per_goroutine"].as_f64();
+    Ok(each.context("no cost in the answer")? / 1e9)
+}
+
+fn round_with(budget: &str, each: f64) -> Result<Round> {
     let mut target = Target::of("churn", &go::newest()?, go::Mode::Stripped)?;
     target.ask("rate 1000")?;
     let agent = Agent::attach(target.pid(), &["--interval", "200ms", "--budget", budget])?;
     agent.attached()?;
-    let hits = |status: &Value, which: &str| {
+    let count = |status: &Value, which: &str| {
         status["overhead"][which]
             .as_f64()
             .with_context(|| format!("no {which}"))
@@ -82,14 +94,14 @@ fn round_with(budget: &str) -> Result<Round> {
     agent.wait_for("mode", |mode| mode["mode"] == "census")?;
     let after = agent.wait_for("status", |status| status["probes"] == 0)?;
     agent.stop_cleanly()?;
-    let hits_until_gone = hits(&after, "probe_hits")? - hits(&before, "probe_hits")?;
-    let refused = hits(&after, "refused_hits")?;
+    let hits = count(&after, "probe_hits")? - count(&before, "probe_hits")?;
+    let refused = count(&after, "refused_hits")?;
     Ok(Round {
         rate,
-        // As if all hits had come at the same pace. Those that are turned away come faster.
-        stopped: gone * (1.0 - refused / hits_until_gone) * 1e3,
+        // Two of a goroutine. While they worked it could not make more of them.
+        stopped: (hits - refused) / 2.0 * each * 1e3,
         gone: gone * 1e3,
-        hits: hits_until_gone,
+        hits,
         refused,
     })
 }
