@@ -62,6 +62,8 @@ pub(super) struct PollDescriptor {
     pub(super) fd: u32,
     pub(super) rg: u32,
     pub(super) wg: u32,
+    /// `self`.
+    pub(super) own: u32,
 }
 
 /// A struct of which more than this would have to be read is none of these.
@@ -121,6 +123,7 @@ impl PollDescriptor {
             fd: word("fd")?,
             rg: word("rg")?,
             wg: word("wg")?,
+            own: word("self")?,
         })
     }
 }

@@ -55,7 +55,7 @@ fn read(
 ) -> HashMap<usize, RuntimeAddress> {
     let length = poll.fd.max(poll.rg).max(poll.wg) as usize + 8;
     let extents = Extent::each(candidates.iter().map(|(_, address)| *address), length);
-    let mut told = HashMap::new();
+    let mut fitting = Vec::new();
     memory.read_extents(&extents, &mut |index, bytes| {
         let ((waiter, address), Ok(bytes)) = (candidates[index], bytes) else {
             return;
@@ -64,9 +64,23 @@ fn read(
         let fd = word(bytes, poll.fd);
         // The kernel's limit for descriptors (`NR_OPEN` of include/uapi/linux/fs.h can be raised,
         // to this at most).
-        if waits.contains(&waiter.g.0) && fd < 1 << 31 && !told.contains_key(&waiter.subject) {
-            told.insert(waiter.subject, address);
-            found(waiter.subject, Wait::Descriptor { fd });
+        if waits.contains(&waiter.g.0) && fd < 1 << 31 {
+            fitting.push((waiter.subject, address, fd));
+        }
+    });
+    // A word may lead into a descriptor, a field behind its beginning, and `wg` look like `rg` there.
+    // Each holds its own address.
+    let own = fitting.iter().map(|(_, address, _)| {
+        let own = address.0.checked_add(poll.own.into());
+        own.map_or(*address, RuntimeAddress)
+    });
+    let mut told = HashMap::new();
+    memory.read_extents(&Extent::each(own, 8), &mut |index, bytes| {
+        let (subject, address, fd) = fitting[index];
+        let is_one = bytes.is_ok_and(|bytes| word(bytes, 0) == address.0);
+        if is_one && !told.contains_key(&subject) {
+            told.insert(subject, address);
+            found(subject, Wait::Descriptor { fd });
         }
     });
     told

@@ -182,6 +182,7 @@ fn a_descriptor_counts_when_it_points_back() {
             let descriptor = runtime.object("runtime.pollDesc");
             runtime.field(descriptor, "runtime.pollDesc", "fd", fd);
             runtime.field(descriptor, "runtime.pollDesc", side, waiting);
+            runtime.field(descriptor, "runtime.pollDesc", "self", descriptor);
             descriptor
         };
         // Of another, of nobody, ready (1), and with a number no descriptor has.
@@ -192,8 +193,11 @@ fn a_descriptor_counts_when_it_points_back() {
             descriptor(1 << 40, g),
         ];
         let own = descriptor(8, g);
-        let sp = runtime.stack(g, &[0; 8]);
-        for (n, word) in (0..).zip([foreign, 3, sp, nobody, ready, absurd, own, own]) {
+        // A field behind its beginning: there `wg` looks like `rg`.
+        let inside = own + 8;
+        let sp = runtime.stack(g, &[0; 9]);
+        let words = [foreign, 3, sp, nobody, ready, absurd, inside, own, own];
+        for (n, word) in (0..).zip(words) {
             runtime.set(sp, 8 * n, word);
         }
         runtime.stack(other, &[own, 0x5000]);
