@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use std::process::Command;
 
 /// All there are, as `gostray-bench` knows them.
-const BENCHES: [&str; 5] = ["probes", "attach", "idle", "census", "stall"];
+const BENCHES: [&str; 6] = ["probes", "attach", "idle", "census", "stall", "overhead"];
 
 /// Runs `gostray-bench <name>` on an agent as people run it.
 pub(crate) fn run(name: &str, arguments: &[String]) -> Result<()> {

@@ -12,14 +12,16 @@ use std::{ffi::OsString, fmt, path::PathBuf};
 
 pub(crate) use go::Go;
 
-/// Real servers, compilers and debuggers the end-to-end tests run: nobody here wrote them.
-const SERVERS: [&str; 6] = [
+/// Real servers, compilers, debuggers and tracers that the end-to-end tests and benches run: nobody
+/// here wrote them.
+const SERVERS: [&str; 7] = [
     "etcd-server",
     "etcd-client",
     "caddy",
     "gcc",
     "libc6-dev",
     "gdb",
+    "bpftrace",
 ];
 
 /// How many Go releases a command wants.
@@ -37,7 +39,7 @@ pub(crate) struct Needs {
     pub(crate) ebpf: bool,
     /// Go toolchains.
     pub(crate) go: GoNeed,
-    /// What the end-to-end tests run beside our own Go programs.
+    /// What the end-to-end tests and benches run beside our own Go programs.
     pub(crate) servers: bool,
 }
 
