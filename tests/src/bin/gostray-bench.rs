@@ -1,4 +1,4 @@
-//! `gostray-bench probes|attach|idle|census|stall`: the figures gostray promises, as ratios within one run.
+//! `gostray-bench probes|attach|idle|census|stall|overhead`: the figures gostray promises, as ratios within one run.
 
 use anyhow::{Result, bail};
 use gostray_tests::bench;
@@ -11,6 +11,7 @@ fn main() -> Result<()> {
         "idle" => bench::idle::run(),
         "census" => bench::census::run(),
         "stall" => bench::stall::run(),
-        _ => bail!("usage: gostray-bench probes|attach|idle|census|stall"),
+        "overhead" => bench::overhead::run(&std::env::args().nth(2).unwrap_or_default()),
+        _ => bail!("usage: gostray-bench probes|attach|idle|census|stall|overhead [LOAD]"),
     }
 }
