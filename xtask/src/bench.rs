@@ -9,7 +9,9 @@ use anyhow::{Result, bail};
 use std::process::Command;
 
 /// All there are, as `gostray-bench` knows them.
-const BENCHES: [&str; 6] = ["probes", "attach", "idle", "census", "stall", "watchdog"];
+const BENCHES: [&str; 7] = [
+    "probes", "attach", "idle", "census", "stall", "overhead", "watchdog",
+];
 
 /// Runs `gostray-bench <name>` on an agent as people run it.
 pub(crate) fn run(name: &str, arguments: &[String]) -> Result<()> {
@@ -19,7 +21,10 @@ pub(crate) fn run(name: &str, arguments: &[String]) -> Result<()> {
             BENCHES.join(", ")
         );
     }
-    let go = setup::ensure(&Needs::everything())?;
+    let go = setup::ensure(&Needs {
+        rivals: name == "overhead",
+        ..Needs::everything()
+    })?;
     shell::step("building gostray");
     shell::run(&mut shell::cargo([
         "build",

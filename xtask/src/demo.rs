@@ -27,6 +27,7 @@ pub(crate) fn run() -> Result<()> {
         ebpf: true,
         go: GoNeed::One,
         servers: false,
+        rivals: false,
     })?;
     let go = go.0.first().context("set-up found no Go")?;
     shell::step("building gostray");

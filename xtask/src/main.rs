@@ -49,9 +49,9 @@ enum Task {
     Lint,
     /// Run one bench of the `tests` crate
     Bench {
-        /// Its name: `probes`, `attach` or `idle`
+        /// Its name: `probes`, `attach`, `idle`, `census`, `stall` or `overhead`
         name: String,
-        /// Passed on to it
+        /// Passed on to it; `overhead` takes a part of the names of the loads to measure
         #[arg(last = true)]
         arguments: Vec<String>,
     },
@@ -97,6 +97,7 @@ fn run(task: Task) -> anyhow::Result<()> {
                 ebpf: false,
                 go: GoNeed::All,
                 servers: false,
+                rivals: false,
             })?;
             layouts::run(&go.labelled_roots(), check)
         }

@@ -1,4 +1,4 @@
-//! `gostray-bench probes|attach|idle|census|stall|watchdog`: the figures gostray promises, as ratios within one run.
+//! `gostray-bench NAME`: the figures gostray promises, as ratios within one run.
 
 use anyhow::{Result, bail};
 use gostray_tests::bench;
@@ -11,7 +11,11 @@ fn main() -> Result<()> {
         "idle" => bench::idle::run(),
         "census" => bench::census::run(),
         "stall" => bench::stall::run(),
+        "overhead" => bench::overhead::run(&std::env::args().nth(2).unwrap_or_default()),
         "watchdog" => bench::watchdog::run(),
-        _ => bail!("usage: gostray-bench probes|attach|idle|census|stall|watchdog"),
+        _ => bail!(
+            "usage: gostray-bench probes|attach|idle|census|stall|overhead|watchdog; overhead takes a \
+             load's name"
+        ),
     }
 }

@@ -12,7 +12,7 @@ use std::{ffi::OsString, fmt, path::PathBuf};
 
 pub(crate) use go::Go;
 
-/// Real servers, compilers and debuggers the end-to-end tests run: nobody here wrote them.
+/// Real servers, compilers and debuggers that the end-to-end tests run: nobody here wrote them.
 const SERVERS: [&str; 6] = [
     "etcd-server",
     "etcd-client",
@@ -21,6 +21,8 @@ const SERVERS: [&str; 6] = [
     "libc6-dev",
     "gdb",
 ];
+/// What benches compare gostray with.
+const RIVALS: [&str; 1] = ["bpftrace"];
 
 /// How many Go releases a command wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,15 +41,18 @@ pub(crate) struct Needs {
     pub(crate) go: GoNeed,
     /// What the end-to-end tests run beside our own Go programs.
     pub(crate) servers: bool,
+    /// What benches run beside gostray.
+    pub(crate) rivals: bool,
 }
 
 impl Needs {
-    /// All there is.
+    /// All there is, but for rivals.
     pub(crate) fn everything() -> Self {
         Self {
             ebpf: true,
             go: GoNeed::All,
             servers: true,
+            rivals: false,
         }
     }
 }
@@ -104,11 +109,12 @@ pub(crate) fn ensure(needs: &Needs) -> Result<GoRoots> {
         GoNeed::One => vec![go::newest()],
         GoNeed::All => go_releases::RELEASES.iter().map(|r| r.version).collect(),
     };
-    let servers = if needs.servers {
-        SERVERS.map(str::to_owned).to_vec()
-    } else {
-        Vec::new()
-    };
+    let servers = SERVERS.iter().filter(|_| needs.servers);
+    let rivals = RIVALS.iter().filter(|_| needs.rivals);
+    let servers: Vec<_> = servers
+        .chain(rivals)
+        .map(|name| (*name).to_owned())
+        .collect();
 
     let missing = {
         let mut missing = apt.missing(&servers);

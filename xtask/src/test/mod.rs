@@ -77,6 +77,7 @@ fn prepare<'a>(quick: bool, filter: Option<&'a str>, total: &mut Results) -> Res
         ebpf: true,
         go: GoNeed::All,
         servers: privileged,
+        rivals: false,
     };
     loop {
         match setup::ensure(&needs) {
