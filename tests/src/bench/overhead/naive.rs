@@ -1,5 +1,8 @@
 //! The same question answered by hand: `bpftrace` at the entries of the runtime's functions, with a
 //! line for each goroutine that is created and each that ends.
+//!
+//! Not every release of bpftrace heeds `-p` for uprobes: 0.17 traces every process of the executable. So
+//! only one program may run at a time, and no second bench beside this one.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read};
 use std::path::Path;

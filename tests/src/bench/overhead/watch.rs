@@ -49,8 +49,8 @@ impl Watch {
         Ok(watch)
     }
 
-    /// What the agent does and says from now until a window has passed. It begins and ends with a
-    /// status, so that the statuses speak of just this time.
+    /// What the agent does and says from now until a window has passed. It ends with a status, and begins
+    /// behind one, by as much as the program takes to answer; so the first status speaks of a little more.
     pub(super) fn window(&mut self) -> Result<Watched> {
         let begin = Instant::now();
         let used = windows::processor_time(self.agent.pid())?;
