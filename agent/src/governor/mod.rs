@@ -12,6 +12,8 @@ mod load;
 mod mode;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use account::Account;

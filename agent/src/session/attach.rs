@@ -45,7 +45,7 @@ impl Session {
         };
         let looked = Instant::now();
         let mut load = LoadMeter::new(pid, passes.as_ref().and_then(Passes::scheduler));
-        load.measure(&memory, Duration::ZERO);
+        load.measure(&memory);
         let calibration = match options.ceiling() {
             Mode::Census => None,
             _ => Some(Calibration::of_this_machine()?),
@@ -57,7 +57,7 @@ impl Session {
             .as_ref()
             .map_or(HitCosts::UNKNOWN, |c| c.costs(options.choice));
         let mut governor = Governor::new(options.budget, options.ceiling(), costs);
-        let first_reason = governor.first(load.measure(&memory, looked.elapsed()));
+        let first_reason = governor.first(load.measure(&memory));
         let mut probing = Probing::new(Limit {
             budget: options.budget,
             costs,
@@ -72,6 +72,7 @@ impl Session {
                 Ok(())
             }
         };
+        Calibration::let_go();
         // Whatever the kernel said, if the process is another one now then that is the reason.
         if let Some(ended) = inspected.ended() {
             return Err(ended);

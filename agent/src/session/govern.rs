@@ -60,7 +60,7 @@ impl Session {
                 end: Some(DetachReason::StopFile),
             });
         }
-        let load = self.load.measure(&self.memory, at);
+        let load = self.load.measure(&self.memory);
         let passed = now.saturating_duration_since(self.ticked).as_secs_f64();
         self.ticked = now;
         let switches = load.switches.unwrap_or(0.0) * passed;
@@ -75,7 +75,7 @@ impl Session {
         self.used = used;
         let suspects = self.suspects();
         let rate: f64 = suspects.iter().map(|suspect| suspect.rate).sum();
-        let change = self.governor.tick(&Tick {
+        let tick = Tick {
             at,
             load,
             parks: parks as f64 / passed.max(1e-3),
@@ -83,7 +83,9 @@ impl Session {
             target: spent.target,
             tripped: trip.map(|trip| self.because_of(trip)),
             suspects: (!suspects.is_empty()).then_some(rate),
-        });
+        };
+        tracing::debug!(?tick, mode = self.governor.mode().as_str(), "spent");
+        let change = self.governor.tick(&tick);
         let event = match change {
             Some(change) => Some(self.change_mode(at, change)?),
             None => {

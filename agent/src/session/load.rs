@@ -1,6 +1,6 @@
 //! What the program does, read from its memory and from procfs without any probe.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use crate::{
     governor::Load,
@@ -22,7 +22,7 @@ pub(super) struct LoadMeter {
 /// Each is `None` where it could not be read.
 #[derive(Debug)]
 struct Counters {
-    at: Duration,
+    at: Instant,
     activity: Option<Activity>,
     switches: Option<u64>,
 }
@@ -38,10 +38,10 @@ impl LoadMeter {
         }
     }
 
-    /// The load between the last call and this one, which is at `at`.
-    pub(super) fn measure(&mut self, memory: &impl MemoryReader, at: Duration) -> Load {
+    /// The load between the last call and this one.
+    pub(super) fn measure(&mut self, memory: &impl MemoryReader) -> Load {
         let now = Counters {
-            at,
+            at: Instant::now(),
             // Now and then it is read while it changes; the next time will do.
             activity: self.scheduler.and_then(|s| s.activity(memory).ok()),
             switches: first_threads_switches(self.pid).ok(),
@@ -61,7 +61,7 @@ impl LoadMeter {
 
 impl Counters {
     fn since(&self, last: &Self) -> Load {
-        let passed = self.at.saturating_sub(last.at).as_secs_f64();
+        let passed = self.at.saturating_duration_since(last.at).as_secs_f64();
         let rate = |events: u64| (passed > 0.0).then(|| events as f64 / passed);
         let activity = self.activity.as_ref().zip(last.activity.as_ref());
         let switches = self.switches.zip(last.switches);

@@ -54,6 +54,8 @@ pub struct Calibration {
 
 /// Measured once: it costs as much again to take the probes away.
 static OF_THIS_MACHINE: Mutex<Option<Calibration>> = Mutex::new(None);
+/// The probes that was done with. While the kernel takes them away it lets nobody attach others.
+static USED: Mutex<Option<Probes>> = Mutex::new(None);
 
 impl Calibration {
     /// What hits cost here, measured when it is asked for first.
@@ -73,6 +75,12 @@ impl Calibration {
             error => ProbeError::Uncalibrated(Box::new(error)),
         })?;
         Ok(known.insert(calibration).clone())
+    }
+
+    /// Has the probes that were needed taken away, in the background. Before that is a better moment to
+    /// attach others than right after.
+    pub fn let_go() {
+        drop(USED.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Measures, which takes some ten milliseconds.
@@ -120,6 +128,7 @@ impl Calibration {
             stepped,
         };
         tracing::debug!(?calibration, "measured what hits cost");
+        *USED.lock().unwrap_or_else(PoisonError::into_inner) = Some(probes);
         Ok(calibration)
     }
 
