@@ -11,6 +11,7 @@ use gostray_tests::go::{self, Mode};
 use gostray_tests::lines::PATIENCE;
 use gostray_tests::target::Target;
 use gostray_tests::{need, need_root_and_releases, probes, skip};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 fn mode_becomes(agent: &Agent, mode: &str) -> Value {
@@ -122,6 +123,36 @@ fn a_program_that_is_too_busy_gets_no_probe_at_all() {
     agent
         .wait_for("status", |status| status["goroutines"].as_u64() > Some(1))
         .unwrap();
+    agent.stop_cleanly().unwrap();
+}
+
+/// Ctrl-Z stops the watchdog as well, so there must be nothing left to watch.
+#[test]
+#[ignore = "needs root and a kernel with uprobes"]
+fn a_stopped_agent_has_no_probes() {
+    need!(skip::is_root(), "needs root");
+    let mut target = Target::of("churn", &go::newest().unwrap(), Mode::Stripped).unwrap();
+    target.ask("rate 100").unwrap();
+    let agent = Agent::attach(target.pid(), &["--interval", "200ms"]).unwrap();
+    agent.attached().unwrap();
+    agent.signal(Signal::SIGTSTP).unwrap();
+    let change = mode_becomes(&agent, "census");
+    assert_eq!(change["reason"], "gostray is being stopped (SIGTSTP)");
+    let deadline = Instant::now() + PATIENCE;
+    let is_stopped = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", agent.pid())).unwrap();
+        stat.rsplit(") ").next().unwrap().starts_with('T')
+    };
+    while !is_stopped() {
+        assert!(Instant::now() < deadline, "it does not stop");
+        std::thread::yield_now();
+    }
+    assert_eq!(probes::changed_bytes(target.pid()).unwrap(), [0_u64; 0]);
+    agent.signal(Signal::SIGCONT).unwrap();
+    agent
+        .wait_for("status", |status| status["mode"] == "census")
+        .unwrap();
+    mode_becomes(&agent, "lifetimes");
     agent.stop_cleanly().unwrap();
 }
 

@@ -26,7 +26,7 @@ use crate::{
 /// Runs the command.
 pub(super) fn run(arguments: &AttachArguments) -> anyhow::Result<Exit> {
     // Blocked before there is anything to clean up, so that no signal ends us in between.
-    let signals = signals::receive().context("cannot receive signals")?;
+    let signals = signals::receive_stops_too().context("cannot receive signals")?;
     let pid = arguments.target.resolve()?;
     let options = options(arguments);
     let started = Instant::now();
@@ -62,6 +62,13 @@ pub(super) fn run(arguments: &AttachArguments) -> anyhow::Result<Exit> {
         renderer.event(&last)?;
     }
     Ok(Exit::Done)
+}
+
+/// Why a sleep ended.
+enum Woken {
+    ForWork,
+    ToStop,
+    ToEnd(DetachReason),
 }
 
 struct Watch<'a> {
@@ -101,8 +108,10 @@ impl Watch<'_> {
             if let Some(deadline) = self.deadline {
                 wake = wake.min(deadline);
             }
-            if let Some(reason) = self.sleep_until(wake, signals)? {
-                return self.end(reason);
+            match self.sleep_until(wake, signals)? {
+                Woken::ForWork => {}
+                Woken::ToStop => self.stop()?,
+                Woken::ToEnd(reason) => return self.end(reason),
             }
         }
     }
@@ -114,12 +123,16 @@ impl Watch<'_> {
         Ok(reason)
     }
 
-    /// Sleeps, unless there is a reason to end.
-    fn sleep_until(
-        &self,
-        wake: Instant,
-        signals: &SignalFd,
-    ) -> anyhow::Result<Option<DetachReason>> {
+    /// Ctrl-Z. Who is stopped looks after nothing, so the probes go first.
+    fn stop(&mut self) -> anyhow::Result<()> {
+        if let Some(event) = self.session.let_go("gostray is being stopped (SIGTSTP)")? {
+            self.emit(&event)?;
+        }
+        signals::stop().context("stopping as asked to")
+    }
+
+    /// Sleeps, unless there is a reason not to.
+    fn sleep_until(&self, wake: Instant, signals: &SignalFd) -> anyhow::Result<Woken> {
         let lifetime = &self.session.inspected().lifetime;
         let left = wake.saturating_duration_since(Instant::now());
         // Rounded up, so as not to wake a little early and then again.
@@ -135,13 +148,16 @@ impl Watch<'_> {
         if fds[1].any() == Some(true) {
             // Takes the signal away, so that it is not handled again.
             let signal = signals.read_signal();
-            debug!(?signal, "ending");
-            return Ok(Some(DetachReason::Interrupted));
+            debug!(?signal, "woken");
+            return Ok(match signal {
+                Ok(Some(signal)) if signals::is_stop(&signal) => Woken::ToStop,
+                _ => Woken::ToEnd(DetachReason::Interrupted),
+            });
         }
         Ok(match lifetime.vitality() {
-            Vitality::Alive => None,
-            Vitality::Ended => Some(DetachReason::Exited),
-            Vitality::Replaced => Some(DetachReason::Exec),
+            Vitality::Alive => Woken::ForWork,
+            Vitality::Ended => Woken::ToEnd(DetachReason::Exited),
+            Vitality::Replaced => Woken::ToEnd(DetachReason::Exec),
         })
     }
 

@@ -187,9 +187,9 @@ impl Governor {
         self.step_up(tick, peak)
     }
 
-    /// The probes for the mode that was chosen at `at` could not be attached: there are none.
-    pub fn failed(&mut self, at: Duration) {
-        self.step_down(at, Mode::Census, String::new());
+    /// There can be no probes from `at` on, whatever was chosen. Later others may be tried.
+    pub fn give_up(&mut self, at: Duration, reason: String) -> Change {
+        self.step_down(at, Mode::Census, reason)
     }
 
     fn step_up(&mut self, tick: &Tick, peak: Load) -> Option<Change> {

@@ -14,6 +14,10 @@ use super::{
 /// Rows of the table.
 const ROWS: usize = 10;
 
+/// Looking at all goroutines takes longer than the budget has for it once a second, if this many
+/// seconds pass in between.
+const SELDOM: f64 = 2.5;
+
 /// Unknown fields of a leak that are worth a line.
 const ABOUT_THE_TARGET: [&str; 4] = ["wait_reason", "blocked_at", "stack", "created_by"];
 
@@ -127,9 +131,15 @@ impl<W: Write> Text<W> {
             clock(time),
             coverage(status.coverage),
         )?;
+        let seldom = match status.observed_every_seconds {
+            Some(period) if period > SELDOM => {
+                format!("; goroutines are looked at every {}", seconds(period))
+            }
+            _ => String::new(),
+        };
         writeln!(
             self.output,
-            "  {dim}{}{off}",
+            "  {dim}{}{seldom}{off}",
             costs(status.mode, &status.overhead)
         )?;
         if let Some(Disagreement {

@@ -96,6 +96,21 @@ impl Session {
         Ok(Ticked { event, end: None })
     }
 
+    /// Takes all probes away, and waits until they are gone. For when nobody will look after them.
+    ///
+    /// # Errors
+    /// The kernel's maps cannot be read.
+    pub fn let_go(&mut self, reason: &str) -> Result<Option<Event>, SessionError> {
+        if self.governor.mode() == Mode::Census {
+            return Ok(None);
+        }
+        let at = self.began.elapsed();
+        let change = self.governor.give_up(at, reason.into());
+        let event = self.change_mode(at, change)?;
+        self.probing.end();
+        Ok(Some(event))
+    }
+
     fn because_of(&self, trip: Trip) -> String {
         match trip {
             Trip::Cost { hits_per_second } => format!(
@@ -123,9 +138,8 @@ impl Session {
         } = change;
         self.close_books(previous)?;
         if let Err(error) = self.begin(at, mode) {
-            reason = format!("no probes for {}: {error}", mode.as_str());
-            mode = Mode::Census;
-            self.governor.failed(at);
+            let failure = format!("no probes for {}: {error}", mode.as_str());
+            Change { mode, reason, .. } = self.governor.give_up(at, failure);
         }
         self.tracker.begin_stretch(mode.counts_all());
         let readout = self.probing.read()?;

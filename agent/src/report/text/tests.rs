@@ -64,6 +64,19 @@ fn less_is_watched() {
 }
 
 #[test]
+fn work_that_is_shed_is_said() {
+    let mut status = status();
+    status.sites.clear();
+    status.observed_every_seconds = Some(7.3);
+    insta::assert_snapshot!(text(EventKind::Status(status)), @r"
+
+    11:06:40 0 alive of 0 created, 0 ended
+      lifetimes: 0.15 % of a core (agent 0.12, probes 0.03); the budget is 1 %; goroutines are looked at every 7.3 s
+      no site grows
+    ");
+}
+
+#[test]
 fn without_a_budget() {
     let mut status = status();
     status.sites.clear();
