@@ -8,7 +8,7 @@ use gostray_tests::agent::Agent;
 use gostray_tests::go::{self, Mode};
 use gostray_tests::lines::PATIENCE;
 use gostray_tests::target::Target;
-use gostray_tests::{counts, need, skip};
+use gostray_tests::{counts, need, need_root_and_releases, skip};
 use serde_json::Value;
 
 /// Goroutines leaked at each kind of site.
@@ -39,12 +39,12 @@ fn site<'a>(status: &'a Value, own: &counts::Site) -> Option<&'a Value> {
 #[test]
 #[ignore = "needs root and a kernel with uprobes"]
 fn leaks_older_than_the_agent_are_found() {
-    need!(skip::is_root(), "needs root");
+    let releases = need_root_and_releases!();
     let with_probes = &["--interval", "1s"][..];
     let without = &["--interval", "1s", "--no-probes"][..];
     // Each watches for a while.
     std::thread::scope(|scope| {
-        for toolchain in go::oldest_and_newest(go::toolchains().unwrap()) {
+        for toolchain in go::oldest_and_newest(releases) {
             for arguments in [with_probes, without] {
                 let toolchain = toolchain.clone();
                 scope.spawn(move || finds_older_leaks(&toolchain, arguments));
@@ -79,8 +79,7 @@ fn finds_older_leaks(toolchain: &go::Toolchain, arguments: &[&str]) {
 #[test]
 #[ignore = "needs root and a kernel with uprobes"]
 fn lost_events_are_put_right() {
-    need!(skip::is_root(), "needs root");
-    for toolchain in go::oldest_and_newest(go::toolchains().unwrap()) {
+    for toolchain in go::oldest_and_newest(need_root_and_releases!()) {
         let mut target = target(&toolchain);
         let arguments = [
             "--interval",
