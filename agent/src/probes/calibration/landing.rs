@@ -3,6 +3,8 @@
 
 use std::arch::global_asm;
 
+use functions::{CALL, COMPARISON};
+
 /// A function, and the instruction in it that is probed.
 #[derive(Clone, Copy)]
 pub(super) struct Landing {
@@ -86,60 +88,20 @@ pub(super) fn stepped() -> Landing {
     )
 }
 
-#[cfg(target_arch = "x86_64")]
-const CALL: usize = 5;
-#[cfg(target_arch = "x86_64")]
-const COMPARISON: usize = 4;
-
-// First argument in rax, third in rcx, the current g in r14: Go's ABIInternal.
-#[cfg(target_arch = "x86_64")]
 macro_rules! function {
-    ($name:literal, $probed:literal) => {
+    ($name:literal: [$($before:literal),*] $probed:literal [$($after:literal),*]) => {
         global_asm!(
             ".pushsection .text",
             ".p2align 4",
             concat!(".globl ", $name),
             concat!(".hidden ", $name),
             concat!($name, ":"),
-            "push r14",
-            "mov rax, rdi",
-            "mov r14, rdi",
-            "xor ecx, ecx",
+            $($before,)*
             concat!(".globl ", $name, "_site"),
             concat!(".hidden ", $name, "_site"),
             concat!($name, "_site:"),
             $probed,
-            "pop r14",
-            "ret",
-            "3: ret",
-            ".popsection",
-        );
-    };
-}
-
-#[cfg(target_arch = "aarch64")]
-const CALL: usize = 4;
-#[cfg(target_arch = "aarch64")]
-const COMPARISON: usize = 4;
-
-// First argument in x0, third in x2, the current g in x28.
-#[cfg(target_arch = "aarch64")]
-macro_rules! function {
-    ($name:literal, $probed:literal) => {
-        global_asm!(
-            ".pushsection .text",
-            ".p2align 4",
-            concat!(".globl ", $name),
-            concat!(".hidden ", $name),
-            concat!($name, ":"),
-            "stp x28, x30, [sp, #-16]!",
-            "mov x28, x0",
-            "mov x2, #0",
-            concat!(".globl ", $name, "_site"),
-            concat!(".hidden ", $name, "_site"),
-            concat!($name, "_site:"),
-            $probed,
-            "ldp x28, x30, [sp], #16",
+            $($after,)*
             "ret",
             "3: ret",
             ".popsection",
@@ -151,20 +113,44 @@ macro_rules! function {
 mod functions {
     use super::global_asm;
 
-    function!("gostray_landing_creation", "call 3f");
-    function!("gostray_landing_exit", "call 3f");
-    function!("gostray_landing_park", "call 3f");
-    function!("gostray_landing_statement", "call 3f");
-    function!("gostray_landing_stepped", "cmp rsp, [r14 + 16]");
+    pub(super) const CALL: usize = 5;
+    pub(super) const COMPARISON: usize = 4;
+
+    // First argument in rax, third in rcx, the current g in r14: Go's ABIInternal.
+    macro_rules! go_function {
+        ($name:literal, $probed:literal) => {
+            function!($name: ["push r14", "mov rax, rdi", "mov r14, rdi", "xor ecx, ecx"]
+                $probed
+                ["pop r14"]);
+        };
+    }
+
+    go_function!("gostray_landing_creation", "call 3f");
+    go_function!("gostray_landing_exit", "call 3f");
+    go_function!("gostray_landing_park", "call 3f");
+    go_function!("gostray_landing_statement", "call 3f");
+    go_function!("gostray_landing_stepped", "cmp rsp, [r14 + 16]");
 }
 
 #[cfg(target_arch = "aarch64")]
 mod functions {
     use super::global_asm;
 
-    function!("gostray_landing_creation", "bl 3f");
-    function!("gostray_landing_exit", "bl 3f");
-    function!("gostray_landing_park", "bl 3f");
-    function!("gostray_landing_statement", "bl 3f");
-    function!("gostray_landing_stepped", "cmp x28, x2");
+    pub(super) const CALL: usize = 4;
+    pub(super) const COMPARISON: usize = 4;
+
+    // First argument in x0, third in x2, the current g in x28.
+    macro_rules! go_function {
+        ($name:literal, $probed:literal) => {
+            function!($name: ["stp x28, x30, [sp, #-16]!", "mov x28, x0", "mov x2, #0"]
+                $probed
+                ["ldp x28, x30, [sp], #16"]);
+        };
+    }
+
+    go_function!("gostray_landing_creation", "bl 3f");
+    go_function!("gostray_landing_exit", "bl 3f");
+    go_function!("gostray_landing_park", "bl 3f");
+    go_function!("gostray_landing_statement", "bl 3f");
+    go_function!("gostray_landing_stepped", "cmp x28, x2");
 }
