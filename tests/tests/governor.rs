@@ -106,6 +106,29 @@ fn follows_the_load(toolchain: &go::Toolchain) {
     agent.stop_cleanly().unwrap();
 }
 
+/// How often goroutines park cannot be read from memory beforehand: it is tried, for a moment.
+#[test]
+#[ignore = "needs root and a kernel with uprobes"]
+fn parks_are_not_counted_where_there_are_too_many() {
+    need!(skip::is_root(), "needs root");
+    let mut target = Target::of("load", &go::newest().unwrap(), Mode::Stripped).unwrap();
+    target.ask("pingpong 2").unwrap();
+    let agent = Agent::attach(target.pid(), &["--interval", "500ms", "--park"]).unwrap();
+    agent.attached().unwrap();
+    mode_becomes(&agent, "census");
+    let change = agent
+        .wait_for("mode", |event| event["previous"] == "census")
+        .unwrap();
+    assert_eq!(change["mode"], "lifetimes", "{change}");
+    agent
+        .wait_for("status", |status| {
+            let spent = status["overhead"]["total_ratio"].as_f64();
+            status["mode"] == "lifetimes" && spent.is_some_and(|spent| spent < 0.01)
+        })
+        .unwrap();
+    agent.stop_cleanly().unwrap();
+}
+
 #[test]
 #[ignore = "needs root"]
 fn a_program_that_is_too_busy_gets_no_probe_at_all() {
