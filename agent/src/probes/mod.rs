@@ -7,6 +7,7 @@ mod batch;
 mod calibration;
 mod error;
 mod guards;
+mod leaving;
 mod limits;
 mod mechanism;
 mod object;
@@ -20,6 +21,7 @@ pub mod site;
 
 pub use calibration::Calibration;
 pub use error::ProbeError;
+pub use leaving::wait_for_detaching;
 pub use limits::Limits;
 pub use mechanism::{AttachPoint, Attachment, Mechanism, PerfUprobes};
 pub use object::object_bytes;

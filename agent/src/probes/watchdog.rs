@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Attachment, ProbeError, StopFile, guards::Guards};
+use super::{Attachment, ProbeError, StopFile, guards::Guards, leaving::Leaving};
 use crate::governor::{Bucket, Budget, HitCosts, Hits};
 
 /// Two are within the second after which probes that cost too much have to be gone, with time for the
@@ -284,9 +284,10 @@ impl Watched {
             drop(thread::Builder::new().name("detach".into()).spawn(waits));
         }
         for attachment in self.attachments.drain(..) {
-            let done = done.clone();
+            let (leaving, done) = (Leaving::begin(), done.clone());
             let spawned = thread::Builder::new().name("detach".into()).spawn(move || {
                 drop(attachment);
+                drop(leaving);
                 drop(done);
             });
             // Without threads the attachment was dropped here, with the closure.
