@@ -1,17 +1,67 @@
-//! Survivors of a site accumulate over several windows while its creation rate does not rise.
+//! Goroutines of a site get old and do not end, and become more and more, while the site creates no
+//! more of them than before.
 //!
-//! "Survivors" are goroutines older than one window, so a burst of short-lived ones does not
-//! count, however many there are at the moment. A rise that follows the load is not a leak.
+//! What tells a leak from long lives is the fate of cohorts: of those that were young some time ago,
+//! nearly all are still there now that they are old. A burst, a pool that fills, a load that rises, and
+//! requests that give up after half a minute all fail that, or level off.
 
-use super::{Finding, Judgement, Rule, Verdict};
-use crate::track::{POINTS, Point, SCALES, Site};
+use std::time::Duration;
 
-/// How much more the second half of the windows may create than the first, before the growth is
-/// put down to the load.
+use super::{Finding, Judgement, Rule, Verdict, trend};
+use crate::track::{AGES, DISTANCES, Point, Site};
+
+/// How much more the second half of the time may create than the first, before the growth is put down
+/// to the load.
 const RATE_TOLERANCE: f64 = 1.25;
-
 /// Fewer survivors than this are not worth anybody's attention yet.
-const MIN_GROWTH: u64 = 5;
+const MIN_GROWTH: f64 = 5.0;
+/// So many have to have been watched while they grew old.
+const MIN_GROWN_OLD: f64 = 4.0;
+/// This share of a cohort has to grow old.
+const MIN_SURVIVAL: f64 = 0.8;
+/// This share of the windows must not have seen them become fewer.
+const MIN_RISING: f64 = 0.7;
+/// The second half has to grow at least so much as fast as all of the time: else it levels off.
+const MIN_LATE_GROWTH: f64 = 0.4;
+/// There have to be so many younger ones, of those that are needed to go on growing like that.
+const MIN_SUCCESSORS: f64 = 0.7;
+
+/// Two ages of [`AGES`], looked at over points at one of [`DISTANCES`].
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    distance: usize,
+    young: usize,
+    old: usize,
+    verdict: Verdict,
+}
+
+/// A goroutine that is 12 s old may still be a slow request; one that is 45 s old seldom is.
+const LOOKS: [Look; 4] = [
+    Look {
+        distance: 2,
+        young: 3,
+        old: 4,
+        verdict: Verdict::Likely,
+    },
+    Look {
+        distance: 1,
+        young: 2,
+        old: 3,
+        verdict: Verdict::Likely,
+    },
+    Look {
+        distance: 0,
+        young: 1,
+        old: 2,
+        verdict: Verdict::Likely,
+    },
+    Look {
+        distance: 0,
+        young: 0,
+        old: 1,
+        verdict: Verdict::Suspect,
+    },
+];
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,126 +73,182 @@ impl Rule for Accumulation {
     }
 
     fn judge(&self, site: &Site) -> Judgement {
-        let mut unfinished = false;
-        // The largest scale that sees it has the steadiest rate.
-        for scale in (0..SCALES.len()).rev() {
-            let points: Vec<Point> = site.series.points(scale).copied().collect();
-            if points.len() < POINTS {
-                unfinished = true;
-            } else if let Some(finding) = judge_scale(&points, scale) {
-                return Judgement::Leak(finding);
+        let mut judgement = Judgement::Fine;
+        // The longest look that sees it has the steadiest rate.
+        for look in LOOKS {
+            match look.judge(site) {
+                leak @ Judgement::Leak(_) => return leak,
+                Judgement::Recheck => judgement = Judgement::Recheck,
+                Judgement::Fine => {}
             }
         }
-        if unfinished {
-            Judgement::Recheck
-        } else {
-            Judgement::Fine
-        }
+        judgement
     }
 }
 
-fn judge_scale(points: &[Point], scale: usize) -> Option<Finding> {
-    let (first, last) = (points.first()?, points.last()?);
-    let grows_always = points
-        .windows(2)
-        .all(|pair| pair[1].survivors > pair[0].survivors);
-    let growth = last.survivors.checked_sub(first.survivors)?;
-    if !grows_always || growth < MIN_GROWTH {
-        return None;
-    }
-    let (early, late) = creation_rates(points)?;
-    if late > early * RATE_TOLERANCE {
-        return None;
-    }
-    let watched = last.at.checked_sub(first.at)?;
-    let minutes = watched.as_secs_f64() / 60.0;
-    let window = SCALES[scale].as_secs();
-    Some(Finding {
-        verdict: Verdict::Likely,
-        growth_per_minute: growth as f64 / minutes,
-        watched,
-        evidence: vec![
+impl Look {
+    fn judge(self, site: &Site) -> Judgement {
+        let Some(seen) = Seen::of(self, site) else {
+            return Judgement::Recheck;
+        };
+        if !seen.grows() || seen.grown_old() < MIN_GROWN_OLD {
+            return Judgement::Fine;
+        }
+        let survival = seen.survival();
+        if survival < MIN_SURVIVAL {
+            return Judgement::Fine;
+        }
+        let (early, late) = seen.creation_rates();
+        let load_rises = late > early * RATE_TOLERANCE;
+        // Nobody shall be bothered by slow requests under a rising load.
+        if load_rises && self.verdict == Verdict::Suspect {
+            return Judgement::Fine;
+        }
+        let [young, old] = [self.young, self.old].map(|age| AGES[age].as_secs());
+        let mut evidence = vec![
             format!(
-                "goroutines older than {window} s rose from {} to {} in {:.0} s, in each of {} \
-                 windows",
-                first.survivors,
-                last.survivors,
-                watched.as_secs_f64(),
-                points.len() - 1,
+                "goroutines older than {young} s rose from {:.0} to {:.0} in {:.0} s",
+                seen.first().survivors[self.young],
+                seen.last().survivors[self.young],
+                seen.watched().as_secs_f64(),
             ),
-            format!("the creation rate did not rise meanwhile: {early:.1} then {late:.1} a second",),
-        ],
-    })
-}
-
-/// Creations a second in the first and the second half.
-fn creation_rates(points: &[Point]) -> Option<(f64, f64)> {
-    let middle = points.len() / 2;
-    let rate = |from: &Point, to: &Point| {
-        let seconds = to.at.checked_sub(from.at)?.as_secs_f64();
-        let created = to.created.checked_sub(from.created)?;
-        (seconds > 0.0).then(|| created as f64 / seconds)
-    };
-    Some((
-        rate(points.first()?, points.get(middle)?)?,
-        rate(points.get(middle)?, points.last()?)?,
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    /// A site seen every 3 s, with `created` and `survivors` in all.
-    fn points(series: [(u64, u64); POINTS]) -> Vec<Point> {
-        (0..)
-            .zip(series)
-            .map(|(n, (created, survivors))| Point {
-                at: Duration::from_secs(3 * n),
-                created,
-                survivors,
-            })
-            .collect()
+            format!(
+                "{} of those that were {young} s old are now {old} s old: {:.0} more than {:.0} s ago",
+                match survival {
+                    0.99.. => "all".to_owned(),
+                    share => format!("{:.0} %", share * 100.0),
+                },
+                seen.grown_old(),
+                self.growing_old().as_secs_f64(),
+            ),
+        ];
+        evidence.push(if load_rises {
+            format!("the creation rate rose meanwhile: {early:.1} then {late:.1} a second")
+        } else {
+            format!("the creation rate did not rise meanwhile: {early:.1} then {late:.1} a second")
+        });
+        Judgement::Leak(Finding {
+            verdict: match load_rises {
+                true => Verdict::Suspect,
+                false => self.verdict,
+            },
+            growth_per_minute: seen.slope * 60.0,
+            watched: seen.watched(),
+            evidence,
+        })
     }
 
-    #[test]
-    fn steady_survivors_under_a_steady_load_are_a_leak() {
-        let leak = points([(0, 0), (30, 3), (60, 6), (90, 9), (120, 12), (150, 15)]);
-        let finding = judge_scale(&leak, 0).expect("a leak");
-        assert_eq!(finding.verdict, Verdict::Likely);
-        assert!((finding.growth_per_minute - 60.0).abs() < 1e-9);
+    /// How long the young need to become the old.
+    fn growing_old(self) -> Duration {
+        AGES[self.old].saturating_sub(AGES[self.young])
     }
+}
 
-    #[test]
-    fn the_smallest_scale_alone_finds_a_fast_leak() {
-        let nothing = crate::track::Counts::from(&gostray_common::SiteStats::EMPTY);
-        let mut site = Site::new(0, nothing);
-        for second in 0..16 {
-            assert_eq!(Accumulation.judge(&site), Judgement::Recheck);
-            let lost = 100 * second;
-            site.series
-                .push(Duration::from_secs(second), lost, [lost; SCALES.len()]);
+/// The points of one look.
+struct Seen {
+    look: Look,
+    points: Vec<Point>,
+    times: Vec<f64>,
+    young: Vec<f64>,
+    old: Vec<f64>,
+    /// Of the young, a second.
+    slope: f64,
+}
+
+impl Seen {
+    /// As many of the last points as the look needs; `None` while there are not enough.
+    fn of(look: Look, site: &Site) -> Option<Self> {
+        let last = site.series.points(look.distance).next_back()?;
+        let needed = look.growing_old();
+        let before_that = last.at.checked_sub(needed)?;
+        let from = before_that.saturating_sub(DISTANCES[look.distance] * 2);
+        let points = site.series.points(look.distance);
+        let points: Vec<Point> = points.filter(|point| point.at >= from).copied().collect();
+        if points.len() < 4 || points.first()?.at > before_that {
+            return None;
         }
-        assert!(matches!(Accumulation.judge(&site), Judgement::Leak(_)));
+        let seconds = |point: &Point| point.at.as_secs_f64();
+        let count = |age: usize| move |point: &Point| point.survivors[age] as f64;
+        let times: Vec<f64> = points.iter().map(seconds).collect();
+        let young: Vec<f64> = points.iter().map(count(look.young)).collect();
+        Some(Self {
+            old: points.iter().map(count(look.old)).collect(),
+            slope: trend::slope(&times, &young)?,
+            look,
+            points,
+            times,
+            young,
+        })
     }
 
-    #[test]
-    fn growth_that_follows_the_load_is_not() {
-        let load = points([(0, 0), (10, 5), (30, 12), (70, 25), (150, 50), (310, 100)]);
-        assert_eq!(judge_scale(&load, 0), None);
+    fn first(&self) -> &Point {
+        &self.points[0]
     }
 
-    #[test]
-    fn a_pool_that_levels_off_is_not() {
-        let pool = points([(0, 0), (50, 40), (80, 64), (80, 80), (80, 80), (80, 80)]);
-        assert_eq!(judge_scale(&pool, 0), None);
+    fn last(&self) -> &Point {
+        &self.points[self.points.len() - 1]
     }
 
-    #[test]
-    fn two_lost_ones_are_not_news() {
-        let few = points([(0, 0), (9, 0), (18, 1), (27, 1), (36, 2), (45, 2)]);
-        assert_eq!(judge_scale(&few, 0), None);
+    fn watched(&self) -> Duration {
+        self.last().at.saturating_sub(self.first().at)
+    }
+
+    /// Whether the young have risen, throughout and still.
+    fn grows(&self) -> bool {
+        let growth = self.young[self.young.len() - 1] - self.young[0];
+        if growth < MIN_GROWTH || self.slope <= 0.0 {
+            return false;
+        }
+        let windows = self.young.windows(2);
+        let all = windows.len() as f64;
+        let rising = windows.filter(|pair| pair[1] >= pair[0]).count() as f64;
+        let middle = self.young.len() / 2;
+        let late = trend::slope(&self.times[middle..], &self.young[middle..]);
+        rising >= all * MIN_RISING
+            && late.is_some_and(|late| late >= self.slope * MIN_LATE_GROWTH)
+            && self.has_successors()
+    }
+
+    /// Whether there are younger ones to become the young: a pool that has just filled has none.
+    fn has_successors(&self) -> bool {
+        let [youngest, young] = [0, self.look.young].map(|age| self.last().survivors[age]);
+        let growing = AGES[self.look.young].saturating_sub(AGES[0]);
+        let needed = self.slope * growing.as_secs_f64();
+        youngest.saturating_sub(young) as f64 >= needed * MIN_SUCCESSORS
+    }
+
+    /// When those that are just old now were just young.
+    fn back_then(&self) -> f64 {
+        self.last()
+            .at
+            .saturating_sub(self.look.growing_old())
+            .as_secs_f64()
+    }
+
+    /// How many more are old than back then.
+    fn grown_old(&self) -> f64 {
+        let then = trend::at(&self.times, &self.old, self.back_then());
+        self.old[self.old.len() - 1] - then.unwrap_or(f64::INFINITY)
+    }
+
+    /// Of those that were young back then and not yet old, the share that is old now.
+    fn survival(&self) -> f64 {
+        let then = self.back_then();
+        let young = trend::at(&self.times, &self.young, then);
+        let old = trend::at(&self.times, &self.old, then);
+        match young.zip(old).map(|(young, old)| young - old) {
+            Some(cohort) if cohort > 0.0 => self.grown_old() / cohort,
+            _ => 0.0,
+        }
+    }
+
+    /// Creations a second in the first and the second half.
+    fn creation_rates(&self) -> (f64, f64) {
+        let middle = &self.points[self.points.len() / 2];
+        let rate = |from: &Point, to: &Point| {
+            let seconds = to.at.saturating_sub(from.at).as_secs_f64();
+            to.created.saturating_sub(from.created) as f64 / seconds.max(f64::MIN_POSITIVE)
+        };
+        (rate(self.first(), middle), rate(middle, self.last()))
     }
 }

@@ -1,22 +1,19 @@
-//! What becomes of a verdict: it is reported once, again when it has grown a lot, and closed when
-//! it stops.
+//! What becomes of a verdict: it is reported once, again when it is surer, and closed when it stops.
+//! What is said only once in passing is not said at all.
 
 use std::{collections::HashMap, time::Duration};
 
 use super::{Finding, Judgement, Verdict};
 use crate::{binary::RuntimeAddress, track::Site};
 
-/// An open incident is reported again when this many times as many goroutines are lost.
-const AGAIN_AT: u64 = 4;
-
 /// An incident without growth for this long, or for twice as long as it took to find, whichever
-/// is longer, has stopped.
+/// is longer, has stopped; so has a suspicion without support.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// A change that is worth an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// A leak, new or grown.
+    /// A leak, new or surer than before.
     Leaks(Finding),
     /// It stopped, with the reason in sentences.
     Resolved(Vec<String>),
@@ -24,18 +21,20 @@ pub enum Change {
 
 #[derive(Clone, Debug)]
 struct Incident {
-    /// Living goroutines when it was last reported.
-    reported: u64,
     verdict: Verdict,
     /// Most living goroutines so far, and when that was.
     peak: (u64, Duration),
+    /// When a rule last supported it.
+    supported: Duration,
     watched: Duration,
 }
 
-/// The open incidents of one process.
+/// The incidents of one process.
 #[derive(Clone, Debug, Default)]
 pub struct Incidents {
     open: HashMap<RuntimeAddress, Incident>,
+    /// What rules have said of a site at the last observation, and has not been reported.
+    said_once: HashMap<RuntimeAddress, Verdict>,
     opened: usize,
 }
 
@@ -52,51 +51,76 @@ impl Incidents {
         self.open.contains_key(&site)
     }
 
+    /// How sure the open incident of `site` is.
+    #[must_use]
+    pub fn verdict(&self, site: RuntimeAddress) -> Option<Verdict> {
+        self.open.get(&site).map(|incident| incident.verdict)
+    }
+
     /// Takes in a judgement made at `at`.
     pub fn update(&mut self, site: &Site, judgement: Judgement, at: Duration) -> Option<Change> {
         let live = site.alive();
-        let Some(incident) = self.open.get_mut(&site.pc) else {
-            let Judgement::Leak(finding) = judgement else {
-                return None;
-            };
-            self.open.insert(
-                site.pc,
-                Incident {
-                    reported: live,
-                    verdict: finding.verdict,
-                    peak: (live, at),
-                    watched: finding.watched,
-                },
-            );
-            self.opened += 1;
-            return Some(Change::Leaks(finding));
+        let finding = match judgement {
+            Judgement::Leak(finding) => Some(finding),
+            Judgement::Fine | Judgement::Recheck => None,
         };
-        if live > incident.peak.0 {
-            incident.peak = (live, at);
-        }
-        let quiet = at.saturating_sub(incident.peak.1);
-        let evidence = if live <= incident.peak.0 / 2 {
-            format!(
-                "{live} goroutines are alive, of {} at the peak",
-                incident.peak.0
-            )
-        } else if incident.verdict > Verdict::Suspect && quiet > QUIET.max(incident.watched * 2) {
-            format!("no growth for {:.0} s", quiet.as_secs_f64())
-        } else {
-            let Judgement::Leak(finding) = judgement else {
-                return None;
-            };
-            let is_surer = finding.verdict > incident.verdict;
-            if !is_surer && live < incident.reported.saturating_mul(AGAIN_AT) {
-                return None;
+        if let Some(incident) = self.open.get_mut(&site.pc) {
+            if live > incident.peak.0 {
+                incident.peak = (live, at);
             }
-            incident.reported = live;
-            incident.verdict = incident.verdict.max(finding.verdict);
-            incident.watched = incident.watched.max(finding.watched);
-            return Some(Change::Leaks(finding));
+            if finding.is_some() {
+                incident.supported = at;
+            }
+            if let Some(evidence) = incident.has_stopped(live, at) {
+                self.open.remove(&site.pc);
+                self.said_once.remove(&site.pc);
+                return Some(Change::Resolved(vec![evidence]));
+            }
+        }
+        let known = self.verdict(site.pc);
+        let Some(finding) = finding.filter(|finding| known.is_none_or(|it| finding.verdict > it))
+        else {
+            self.said_once.remove(&site.pc);
+            return None;
         };
-        self.open.remove(&site.pc);
-        Some(Change::Resolved(vec![evidence]))
+        let before = self.said_once.insert(site.pc, finding.verdict);
+        if before.is_none_or(|before| before < finding.verdict) {
+            return None;
+        }
+        self.said_once.remove(&site.pc);
+        self.opened += usize::from(known.is_none());
+        let incident = self.open.entry(site.pc).or_insert(Incident {
+            verdict: finding.verdict,
+            peak: (live, at),
+            supported: at,
+            watched: finding.watched,
+        });
+        incident.verdict = finding.verdict;
+        incident.watched = incident.watched.max(finding.watched);
+        Some(Change::Leaks(finding))
+    }
+}
+
+impl Incident {
+    /// Why it is over, if it is.
+    fn has_stopped(&self, live: u64, at: Duration) -> Option<String> {
+        let quiet = at.saturating_sub(self.peak.1);
+        let alone = at.saturating_sub(self.supported);
+        if live <= self.peak.0 / 2 {
+            Some(format!(
+                "{live} goroutines are alive, of {} at the peak",
+                self.peak.0
+            ))
+        } else if self.verdict == Verdict::Suspect && alone > QUIET {
+            Some(format!(
+                "nothing has been unusual for {:.0} s",
+                alone.as_secs_f64()
+            ))
+        } else if self.verdict > Verdict::Suspect && quiet > QUIET.max(self.watched * 2) {
+            Some(format!("no growth for {:.0} s", quiet.as_secs_f64()))
+        } else {
+            None
+        }
     }
 }
 
@@ -115,9 +139,9 @@ mod tests {
         Site::new(0x1000, Counts::from(&stats))
     }
 
-    fn leak() -> Judgement {
+    fn says(verdict: Verdict) -> Judgement {
         Judgement::Leak(Finding {
-            verdict: Verdict::Likely,
+            verdict,
             growth_per_minute: 60.0,
             watched: Duration::from_secs(15),
             evidence: Vec::new(),
@@ -128,22 +152,54 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    #[test]
-    fn a_leak_is_said_once_and_again_when_it_has_grown_a_lot() {
+    /// Which verdict was reported, if one was.
+    fn reported(change: Option<Change>) -> Option<Verdict> {
+        match change {
+            Some(Change::Leaks(finding)) => Some(finding.verdict),
+            _ => None,
+        }
+    }
+
+    fn with_a_leak(verdict: Verdict) -> Incidents {
         let mut incidents = Incidents::default();
-        assert_eq!(incidents.update(&site(5), Judgement::Fine, at(0)), None);
-        let said = |change| matches!(change, Some(Change::Leaks(_)));
-        assert!(said(incidents.update(&site(10), leak(), at(15))));
-        assert!(incidents.is_open(RuntimeAddress(0x1000)));
-        assert!(!said(incidents.update(&site(20), leak(), at(18))));
-        assert!(said(incidents.update(&site(40), leak(), at(21))));
+        incidents.update(&site(100), says(verdict), at(14));
+        let change = incidents.update(&site(100), says(verdict), at(15));
+        assert_eq!(reported(change), Some(verdict));
+        incidents
+    }
+
+    #[test]
+    fn what_is_said_in_passing_is_not_reported() {
+        let mut incidents = Incidents::default();
+        for second in 0..20 {
+            let judgement = match second % 2 {
+                0 => says(Verdict::Likely),
+                _ => Judgement::Fine,
+            };
+            assert_eq!(incidents.update(&site(10), judgement, at(second)), None);
+        }
+        assert_eq!(incidents.opened(), 0);
+    }
+
+    #[test]
+    fn each_verdict_is_reported_once_and_never_a_lesser_one_after() {
+        use Verdict::{Likely, Suspect};
+        let mut incidents = Incidents::default();
+        let mut heard = Vec::new();
+        for (second, verdict) in (0..).zip([
+            Suspect, Suspect, Suspect, Likely, Suspect, Likely, Likely, Likely, Suspect, Suspect,
+        ]) {
+            let change = incidents.update(&site(10 + 50 * second), says(verdict), at(second));
+            heard.extend(reported(change));
+        }
+        assert_eq!(heard, [Suspect, Likely]);
         assert_eq!(incidents.opened(), 1);
+        assert_eq!(incidents.verdict(RuntimeAddress(0x1000)), Some(Likely));
     }
 
     #[test]
     fn it_is_resolved_when_half_of_them_are_gone() {
-        let mut incidents = Incidents::default();
-        incidents.update(&site(100), leak(), at(15));
+        let mut incidents = with_a_leak(Verdict::Likely);
         assert_eq!(incidents.update(&site(60), Judgement::Fine, at(16)), None);
         assert!(matches!(
             incidents.update(&site(50), Judgement::Fine, at(17)),
@@ -154,12 +210,25 @@ mod tests {
 
     #[test]
     fn it_is_resolved_when_it_has_long_stopped_growing() {
-        let mut incidents = Incidents::default();
-        incidents.update(&site(100), leak(), at(15));
+        let mut incidents = with_a_leak(Verdict::Likely);
         incidents.update(&site(101), Judgement::Fine, at(20));
         assert_eq!(incidents.update(&site(101), Judgement::Fine, at(80)), None);
         assert!(matches!(
             incidents.update(&site(101), Judgement::Fine, at(81)),
+            Some(Change::Resolved(_))
+        ));
+    }
+
+    #[test]
+    fn a_suspicion_ends_when_nothing_supports_it_any_more() {
+        let mut incidents = with_a_leak(Verdict::Suspect);
+        for second in 16..100 {
+            let standing = says(Verdict::Suspect);
+            assert_eq!(incidents.update(&site(100), standing, at(second)), None);
+        }
+        assert_eq!(incidents.update(&site(100), Judgement::Fine, at(159)), None);
+        assert!(matches!(
+            incidents.update(&site(100), Judgement::Fine, at(160)),
             Some(Change::Resolved(_))
         ));
     }

@@ -1,15 +1,34 @@
 //! Rules that turn series into verdicts with evidence. No I/O, no clock.
 
 mod accumulation;
+mod combine;
 mod incidents;
+mod outliving;
+#[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of a simulation are small"
+)]
+mod simulation;
 mod standing;
+#[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of a simulation are small"
+)]
+mod tests;
+mod trend;
 
 use std::time::Duration;
 
 use crate::track::Site;
 
 pub use accumulation::Accumulation;
+pub use combine::judge;
 pub use incidents::{Change, Incidents};
+pub use outliving::Outliving;
 pub use standing::Standing;
 
 /// How sure a verdict is.
@@ -17,7 +36,7 @@ pub use standing::Standing;
 pub enum Verdict {
     /// Something is unusual, though nothing grows yet.
     Suspect,
-    /// Survivors accumulate while the load does not rise.
+    /// Goroutines get old and more and more, while the load does not rise.
     Likely,
     /// What they wait for cannot come any more.
     Proven,
@@ -54,24 +73,6 @@ pub trait Rule {
 
     /// Judges `site` after an observation.
     fn judge(&self, site: &Site) -> Judgement;
-}
-
-/// What the rules say together: the surest finding, and which rule made it.
-#[must_use]
-pub fn judge(rules: &[Box<dyn Rule>], site: &Site) -> (Judgement, Option<&'static str>) {
-    let mut result = (Judgement::Fine, None);
-    for rule in rules {
-        let judgement = rule.judge(site);
-        let better = match (&judgement, &result.0) {
-            (Judgement::Leak(new), Judgement::Leak(known)) => new.verdict > known.verdict,
-            (Judgement::Leak(_), _) | (Judgement::Recheck, Judgement::Fine) => true,
-            _ => false,
-        };
-        if better {
-            result = (judgement, Some(rule.name()));
-        }
-    }
-    result
 }
 
 impl Verdict {

@@ -31,6 +31,8 @@ pub struct Goroutine {
     pub state: GoroutineState,
     /// The runtime's `waitReason`; meaningful while it waits.
     pub wait_reason: u8,
+    /// Rises each time it stops running, modulo 256.
+    pub runs: u8,
     /// The pc behind the `go` statement's call.
     pub created_at: RuntimeAddress,
     /// The function it began with.
@@ -110,6 +112,7 @@ impl<'a> RawG<'a> {
             address,
             state,
             wait_reason: self.byte(layout.waitreason),
+            runs: self.byte(layout.tracking_seq),
             created_at: RuntimeAddress(self.word(layout.gopc)),
             start: RuntimeAddress(self.word(layout.startpc)),
             parent: layout.parent_goid.map(|offset| self.word(offset)),

@@ -32,4 +32,4 @@ pub use self_check::{SelfCheckError, self_check};
 pub use state::GoroutineState;
 pub use unwind::Unwinder;
 pub use wait_reasons::{WaitReasonError, WaitReasons};
-pub use waits::{SemaphoreTable, Wait, WaitLayout, Waits};
+pub use waits::{Purpose, SemaphoreTable, Wait, WaitLayout, Waits};

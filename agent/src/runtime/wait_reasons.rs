@@ -3,7 +3,11 @@
 
 use thiserror::Error;
 
-use super::{references::data_references, slices::string, waits};
+use super::{
+    references::data_references,
+    slices::string,
+    waits::{self, Purpose},
+};
 use crate::{
     binary::{GoBinary, LinkAddress, LoadBias, RuntimeAddress},
     memory::MemoryReader,
@@ -69,10 +73,9 @@ impl WaitReasons {
             .filter(|name| !name.is_empty())
     }
 
-    /// For each number, in order, whether it means waiting for something that only another
-    /// goroutine of the program can bring.
-    pub fn blocking(&self) -> impl Iterator<Item = bool> {
-        self.all().map(waits::is_blocking)
+    /// For each number, in order, what it means to wait for.
+    pub fn purposes(&self) -> impl Iterator<Item = Purpose> {
+        self.all().map(waits::purpose)
     }
 
     /// Whether number `reason` means waiting on something that has an address, a time or a

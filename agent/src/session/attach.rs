@@ -14,7 +14,7 @@ use super::{
     spending::{Spending, Used},
 };
 use crate::{
-    detect::{Accumulation, Incidents, Standing},
+    detect::{Accumulation, Incidents, Outliving, Standing},
     governor::{Governor, HitCosts, Mode},
     memory::LiveMemory,
     probes::{Calibration, Limit},
@@ -87,7 +87,11 @@ impl Session {
             options,
             memory,
             tracker,
-            rules: vec![Box::new(Accumulation), Box::new(Standing)],
+            rules: vec![
+                Box::new(Accumulation),
+                Box::new(Outliving),
+                Box::new(Standing),
+            ],
             incidents: Incidents::default(),
             births: HashMap::new(),
             births_at: Duration::ZERO,

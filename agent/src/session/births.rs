@@ -8,13 +8,13 @@ use super::evidence::SAMPLES;
 use crate::{
     binary::RuntimeAddress,
     probes::{Births, ProbeError, Probes},
-    track::{Living, SCALES},
+    track::{AGES, Living},
 };
 
 /// The living of each site.
 pub(super) fn living(probes: &Probes) -> Result<HashMap<u64, Living>, ProbeError> {
     let now_ns = monotonic_ns();
-    let moments = SCALES.map(|scale| now_ns.saturating_sub(nanos(scale)));
+    let moments = AGES.map(|age| now_ns.saturating_sub(nanos(age)));
     let births = probes.read_births(SAMPLES, &moments)?.into_iter();
     Ok(births
         .map(|(site, births)| (site, of_site(&births, now_ns)))
@@ -22,7 +22,7 @@ pub(super) fn living(probes: &Probes) -> Result<HashMap<u64, Living>, ProbeError
 }
 
 fn of_site(births: &Births, now_ns: u64) -> Living {
-    let mut survivors = [0; SCALES.len()];
+    let mut survivors = [0; AGES.len()];
     for (survivors, before) in survivors.iter_mut().zip(&births.before) {
         *survivors = *before;
     }

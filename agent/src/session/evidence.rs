@@ -124,6 +124,7 @@ mod tests {
             address: RuntimeAddress(goid * 64),
             state: GoroutineState::Waiting,
             wait_reason,
+            runs: 0,
             created_at: RuntimeAddress(1),
             start: RuntimeAddress(2),
             waiting_since_ns: None,

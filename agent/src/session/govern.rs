@@ -217,14 +217,14 @@ impl Session {
             .sites()
             .filter_map(|site| {
                 let is_reported = incidents.is_open(site.pc);
-                let growth = site.series.growth(0);
+                let growth = site.series.growth();
                 if !is_reported && growth < 2 {
                     return None;
                 }
                 let name = names.site(site.pc, site.start);
                 (!names::is_system(&name.start.function)).then(|| Suspect {
                     site: site.pc,
-                    rate: site.series.creations(0).unwrap_or(0.0),
+                    rate: site.series.creations().unwrap_or(0.0),
                     is_reported,
                     growth,
                 })

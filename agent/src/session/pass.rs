@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{Landmarks, LandmarksError, Program};
 use crate::{
     memory::{MemoryError, MemoryReader},
-    runtime::{Census, Goroutine, Scheduler, Scope},
-    track::{CensusObservation, Counted, Goids, SCALES},
+    runtime::{Census, Goroutine, Purpose, Scheduler, Scope},
+    track::{AGES, CensusObservation, Counted, Goids, Sampled, Waiting},
 };
 
 /// How many of the oldest of a site are remembered.
@@ -23,8 +23,8 @@ pub(super) struct Pass {
 /// Goes over all goroutines again and again.
 pub(super) struct Passes {
     landmarks: Landmarks,
-    /// By number: which wait reasons mean waiting for another goroutine.
-    blocking: Vec<bool>,
+    /// By number: what wait reasons mean.
+    reasons: Vec<Waiting>,
     goids: Goids,
     /// The largest number seen so far.
     last_goid: u64,
@@ -35,13 +35,13 @@ impl Passes {
         program: &Program,
         memory: &impl MemoryReader,
     ) -> Result<Self, LandmarksError> {
-        let blocking = match &program.wait_reasons {
-            Ok(reasons) => reasons.blocking().collect(),
+        let reasons = match &program.wait_reasons {
+            Ok(reasons) => reasons.purposes().map(waiting).collect(),
             Err(_) => Vec::new(),
         };
         Ok(Self {
             landmarks: Landmarks::find(program, memory)?,
-            blocking,
+            reasons,
             goids: Goids::default(),
             last_goid: 0,
         })
@@ -72,7 +72,7 @@ impl Passes {
         } else {
             self.goids.first()
         };
-        let thresholds = SCALES.map(|scale| match at.checked_sub(scale) {
+        let thresholds = AGES.map(|age| match at.checked_sub(age) {
             Some(moment) if !is_first => self.goids.at(moment),
             _ => first,
         });
@@ -80,7 +80,7 @@ impl Passes {
         let mut sites = CensusObservation::default();
         let mut last_goid = self.last_goid;
         let layout = &program.layout;
-        let blocking = &self.blocking;
+        let reasons = &self.reasons;
         let census = Census::take(
             memory,
             layout,
@@ -92,12 +92,21 @@ impl Passes {
                     return;
                 }
                 let site = sites.sites.entry(goroutine.created_at.0).or_default();
-                count(site, &goroutine, blocking);
+                let waiting = waits_for(&goroutine, reasons);
+                count(site, &goroutine, waiting);
                 let goid = goroutine.goid;
                 site.older += u64::from(goid <= first);
                 site.newcomers += u64::from(!is_first && goid > before);
                 for (survivors, threshold) in site.survivors.iter_mut().zip(thresholds) {
                     *survivors += u64::from(goid <= threshold);
+                }
+                if goid <= thresholds[0] {
+                    let runs = goroutine.runs;
+                    site.sample.offer(Sampled {
+                        goid,
+                        runs,
+                        waiting,
+                    });
                 }
             },
         )?;
@@ -116,11 +125,27 @@ impl Passes {
     }
 }
 
-fn count(site: &mut Counted, goroutine: &Goroutine, blocking: &[bool]) {
+/// What a goroutine that is parked for this purpose waits for.
+fn waiting(purpose: Purpose) -> Waiting {
+    match purpose {
+        Purpose::Others => Waiting::Others,
+        Purpose::Clock => Waiting::Clock,
+        Purpose::Network => Waiting::Network,
+        Purpose::Other => Waiting::Not,
+    }
+}
+
+fn waits_for(goroutine: &Goroutine, reasons: &[Waiting]) -> Waiting {
+    let reason = reasons.get(usize::from(goroutine.wait_reason));
+    match reason {
+        Some(waiting) if goroutine.state.is_parked() => *waiting,
+        _ => Waiting::Not,
+    }
+}
+
+fn count(site: &mut Counted, goroutine: &Goroutine, waiting: Waiting) {
     site.alive += 1;
-    let reason = usize::from(goroutine.wait_reason);
-    let blocks = goroutine.state.is_parked() && blocking.get(reason).copied().unwrap_or(false);
-    site.blocked += u64::from(blocks);
+    site.blocked += u64::from(waiting == Waiting::Others);
     site.start.get_or_insert(goroutine.start);
     let entry = (goroutine.goid, goroutine.address);
     let place = site.oldest.partition_point(|known| *known < entry);

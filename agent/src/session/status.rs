@@ -126,7 +126,7 @@ fn site_counts(site: &Site, inputs: &Inputs<'_>, names: &mut Names) -> SiteCount
         lifetime_seconds: lifetime(site),
         oldest_seconds: site.oldest.map(|age| age.as_secs_f64()),
         parks: (inputs.mode == Mode::Full).then(|| parks(site, inputs)),
-        growing: !system && (inputs.incidents.is_open(site.pc) || site.series.growth(0) >= 2),
+        growing: !system && (inputs.incidents.is_open(site.pc) || site.series.growth() >= 2),
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::SCALES;
+use super::{AGES, Sample};
 use crate::binary::RuntimeAddress;
 
 /// All sites at one moment.
@@ -28,8 +28,10 @@ pub struct Counted {
     pub blocked: u64,
     /// Those created since the pass before.
     pub newcomers: u64,
-    /// How many are older than one window of each of [`SCALES`].
-    pub survivors: [u64; SCALES.len()],
+    /// How many are older than each of [`AGES`].
+    pub survivors: [u64; AGES.len()],
+    /// Some of those older than the smallest of [`AGES`].
+    pub sample: Sample,
     /// The function the first of them began with.
     pub start: Option<RuntimeAddress>,
     /// Some of the oldest: number and `g`, oldest first.
@@ -50,8 +52,8 @@ impl Goids {
     pub fn push(&mut self, at: Duration, goid: u64) {
         self.first.get_or_insert(goid);
         self.given_out.push_back((at, goid));
-        // One that is older than all windows is enough.
-        let longest = SCALES.iter().max().copied().unwrap_or_default();
+        // One that is older than all ages is enough.
+        let longest = AGES.iter().max().copied().unwrap_or_default();
         while self
             .given_out
             .get(1)
@@ -99,17 +101,17 @@ mod tests {
     fn numbers_tell_who_is_older() {
         let mut goids = Goids::default();
         let seconds = Duration::from_secs;
-        for second in 0..400 {
+        for second in 0..1200 {
             goids.push(seconds(second), 1000 + 10 * second);
         }
         assert_eq!(goids.first(), 1000);
-        assert_eq!(goids.last(), 4990);
-        assert_eq!(goids.at(seconds(200)), 3000);
-        assert_eq!(goids.created_before(3000), Some(seconds(200)));
-        assert_eq!(goids.created_before(2995), Some(seconds(200)));
-        assert_eq!(goids.created_before(9999), None);
+        assert_eq!(goids.last(), 12_990);
+        assert_eq!(goids.at(seconds(500)), 6000);
+        assert_eq!(goids.created_before(6000), Some(seconds(500)));
+        assert_eq!(goids.created_before(5995), Some(seconds(500)));
+        assert_eq!(goids.created_before(99_999), None);
         // What is older than the longest window is forgotten but for the last.
-        assert_eq!(goids.at(seconds(3)), goids.at(seconds(99)));
+        assert_eq!(goids.at(seconds(3)), goids.at(seconds(299)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod census;
 mod ledger;
 mod lifetimes;
+mod rest;
 mod series;
 mod site;
 mod tracker;
@@ -10,6 +11,7 @@ mod tracker;
 pub use census::{CensusObservation, Counted, Goids};
 pub use ledger::Ledger;
 pub use lifetimes::Lifetimes;
-pub use series::{POINTS, Point, SCALES, Series};
+pub use rest::{Rest, SAMPLE, Sample, Sampled, Waiting};
+pub use series::{AGES, DISTANCES, POINTS, Point, Series};
 pub use site::{Accuracy, Counts, Older, Site};
 pub use tracker::{Living, Observation, Seen, Tracker};

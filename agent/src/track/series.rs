@@ -1,18 +1,31 @@
-//! A site's recent past, at several time scales at once: a leak of a hundred a second shows
-//! within seconds, one of ten an hour needs a longer look.
+//! A site's recent past, at several distances at once: a leak of a hundred a second shows within
+//! seconds, one of ten an hour needs a longer look.
 
 use std::{collections::VecDeque, time::Duration};
 
-/// The widths of the windows.
-pub const SCALES: [Duration; 4] = [
+/// Ages that are told apart: of how many goroutines a site has at each moment that are older.
+///
+/// Requests often give up after 10 s or 30 s; what is older than 45 s has outlived that.
+pub const AGES: [Duration; 5] = [
     Duration::from_secs(3),
     Duration::from_secs(12),
-    Duration::from_secs(60),
+    Duration::from_secs(45),
+    Duration::from_secs(180),
+    Duration::from_secs(900),
+];
+
+/// Distances between points.
+pub const DISTANCES: [Duration; 3] = [
+    Duration::from_secs(5),
+    Duration::from_secs(30),
     Duration::from_secs(300),
 ];
 
-/// Points kept at each scale: the ends of five windows.
-pub const POINTS: usize = 6;
+/// Points kept at each distance: the ends of twelve windows.
+pub const POINTS: usize = 13;
+
+/// Windows of the shortest distance that "of late" is about.
+const OF_LATE: usize = 3;
 
 /// A site at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,23 +34,23 @@ pub struct Point {
     pub at: Duration,
     /// Goroutines created by then.
     pub created: u64,
-    /// Goroutines living then that were older than one window of this scale.
-    pub survivors: u64,
+    /// Goroutines living then that were older than each of [`AGES`].
+    pub survivors: [u64; AGES.len()],
 }
 
-/// The last points at each scale, oldest first.
+/// The last points at each distance, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Series {
-    scales: [VecDeque<Point>; SCALES.len()],
+    distances: [VecDeque<Point>; DISTANCES.len()],
 }
 
 impl Series {
-    /// Adds what was seen at `at`; `survivors` has a count for each scale. Each scale keeps the
-    /// point if a window has passed since its last.
-    pub fn push(&mut self, at: Duration, created: u64, survivors: [u64; SCALES.len()]) {
-        for (scale, points) in self.scales.iter_mut().enumerate() {
+    /// Adds what was seen at `at`; `survivors` has a count for each of [`AGES`]. Each distance keeps
+    /// the point if it has passed since its last.
+    pub fn push(&mut self, at: Duration, created: u64, survivors: [u64; AGES.len()]) {
+        for (distance, points) in DISTANCES.iter().zip(&mut self.distances) {
             // A tenth of a window early is in time: what drives this has its own ticks.
-            let due = SCALES[scale] * 9 / 10;
+            let due = *distance * 9 / 10;
             if points.back().is_some_and(|last| at < last.at + due) {
                 continue;
             }
@@ -47,37 +60,41 @@ impl Series {
             points.push_back(Point {
                 at,
                 created,
-                survivors: survivors[scale],
+                survivors,
             });
         }
     }
 
-    /// By how many survivors the points at one of [`SCALES`] have risen; 0 of less than three points.
+    /// By how many goroutines older than the smallest of [`AGES`] the site has grown of late.
     #[must_use]
-    pub fn growth(&self, scale: usize) -> u64 {
-        let mut points = self.points(scale);
-        match (points.len(), points.next(), points.next_back()) {
-            (3.., Some(first), Some(last)) => last.survivors.saturating_sub(first.survivors),
-            _ => 0,
-        }
+    pub fn growth(&self) -> u64 {
+        self.of_late().map_or(0, |(first, last)| {
+            last.survivors[0].saturating_sub(first.survivors[0])
+        })
     }
 
-    /// Creations a second between the points at one of [`SCALES`]; `None` of less than two.
+    /// Creations a second of late; `None` when less than two points are known.
     #[must_use]
-    pub fn creations(&self, scale: usize) -> Option<f64> {
-        let mut points = self.points(scale);
-        let (first, last) = (points.next()?, points.next_back()?);
+    pub fn creations(&self) -> Option<f64> {
+        let (first, last) = self.of_late()?;
         let passed = last.at.saturating_sub(first.at).as_secs_f64();
         let created = last.created.saturating_sub(first.created);
         (passed > 0.0).then(|| created as f64 / passed)
     }
 
-    /// The points at one of [`SCALES`], oldest first, at most [`POINTS`].
+    fn of_late(&self) -> Option<(&Point, &Point)> {
+        let points = &self.distances[0];
+        let first = points.len().saturating_sub(OF_LATE + 1);
+        let first = points.get(first)?;
+        points.back().map(|last| (first, last))
+    }
+
+    /// The points at one of [`DISTANCES`], oldest first, at most [`POINTS`].
     pub fn points(
         &self,
-        scale: usize,
+        distance: usize,
     ) -> impl DoubleEndedIterator<Item = &Point> + ExactSizeIterator {
-        self.scales[scale].iter()
+        self.distances[distance].iter()
     }
 }
 
@@ -86,20 +103,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_scale_keeps_its_own_distance() {
+    fn each_distance_keeps_its_own_points() {
         let mut series = Series::default();
-        for second in 0..61 {
-            series.push(Duration::from_secs(second), second, [second; SCALES.len()]);
+        for second in 0..100 {
+            series.push(Duration::from_secs(second), second, [second; AGES.len()]);
         }
-        let at = |scale| {
+        let at = |distance| {
             series
-                .points(scale)
+                .points(distance)
                 .map(|p| p.at.as_secs())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(at(0), [45, 48, 51, 54, 57, 60]);
-        assert_eq!(at(1), [0, 11, 22, 33, 44, 55]);
-        assert_eq!(at(2), [0, 54]);
-        assert_eq!(at(3), [0]);
+        assert_eq!(at(0), [35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95]);
+        assert_eq!(at(1), [0, 27, 54, 81]);
+        assert_eq!(at(2), [0]);
+        assert_eq!(series.growth(), 15);
+        assert_eq!(series.creations(), Some(1.0));
+    }
+
+    #[test]
+    fn nothing_is_known_of_a_site_just_seen() {
+        let mut series = Series::default();
+        assert_eq!((series.growth(), series.creations()), (0, None));
+        series.push(Duration::ZERO, 7, [7; AGES.len()]);
+        assert_eq!((series.growth(), series.creations()), (0, None));
     }
 }

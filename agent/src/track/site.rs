@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gostray_common::SiteStats;
 
-use super::{Counted, Goids, Ledger, Lifetimes, Series};
+use super::{Counted, Goids, Ledger, Lifetimes, Rest, Series};
 use crate::binary::RuntimeAddress;
 
 /// How well counts are known.
@@ -100,6 +100,8 @@ pub struct Site {
     pub oldest_gs: Vec<RuntimeAddress>,
     /// Its recent past.
     pub series: Series,
+    /// For how long its goroutines have not run, as far as passes have seen them.
+    pub rest: Rest,
     /// Those that are older than the agent; `None` before the first census.
     pub older: Option<Older>,
     /// Addresses of some of the oldest living `g`s of all.
@@ -134,6 +136,7 @@ impl Site {
             oldest: None,
             oldest_gs: Vec::new(),
             series: Series::default(),
+            rest: Rest::default(),
             older: None,
             older_gs: Vec::new(),
             ledger: Ledger::default(),

@@ -10,7 +10,7 @@ use std::{
 
 use gostray_common::SiteStats;
 
-use super::{Accuracy, CensusObservation, Counts, Goids, Ledger, Lifetimes, SCALES, Site};
+use super::{AGES, Accuracy, CensusObservation, Counts, Goids, Ledger, Lifetimes, Site};
 use crate::binary::RuntimeAddress;
 
 /// What is known of the living goroutines of a site at one moment.
@@ -18,8 +18,8 @@ use crate::binary::RuntimeAddress;
 pub struct Observation {
     /// The counters.
     pub stats: Vec<(u64, SiteStats)>,
-    /// For each site: age of the oldest, addresses of the oldest, and how many are older than one
-    /// window of each scale.
+    /// For each site: age of the oldest, addresses of the oldest, and how many are older than each
+    /// of the ages.
     pub living: HashMap<u64, Living>,
 }
 
@@ -30,8 +30,8 @@ pub struct Living {
     pub oldest: Duration,
     /// Addresses of some of the oldest.
     pub oldest_gs: Vec<RuntimeAddress>,
-    /// How many are older than one window of each of [`SCALES`].
-    pub survivors: [u64; SCALES.len()],
+    /// How many are older than each of [`AGES`].
+    pub survivors: [u64; AGES.len()],
 }
 
 /// What a pass over all goroutines found, and which numbers had been given out when.
@@ -128,6 +128,9 @@ impl Tracker {
                 site.oldest = (!living.oldest_gs.is_empty()).then_some(living.oldest);
                 site.oldest_gs = living.oldest_gs;
             }
+            if let Some(found) = found {
+                site.rest.observe(at, &found.sample);
+            }
             site.series.push(at, site.counts.created, survivors);
         }
     }
@@ -208,6 +211,7 @@ impl Tracker {
                 live,
                 ..nothing
             });
+            site.rest.observe(at, &found.sample);
             site.series.push(at, site.counts.created, found.survivors);
         }
     }

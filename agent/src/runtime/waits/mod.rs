@@ -96,10 +96,28 @@ impl Kind {
     }
 }
 
-/// Whether a goroutine parked for this reason waits for another one.
-pub(super) fn is_blocking(reason: &str) -> bool {
-    let forever = reason == "select (no cases)";
-    forever || !matches!(Kind::of(reason), Kind::Sleep | Kind::Poller | Kind::Other)
+/// What brings a parked goroutine to run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Another goroutine; nobody in a `select` without cases.
+    Others,
+    /// Time.
+    Clock,
+    /// The network, or another descriptor.
+    Network,
+    /// The runtime.
+    Other,
+}
+
+/// What a goroutine parked for this reason waits for.
+pub(super) fn purpose(reason: &str) -> Purpose {
+    match Kind::of(reason) {
+        _ if reason == "select (no cases)" => Purpose::Others,
+        Kind::Sleep => Purpose::Clock,
+        Kind::Poller => Purpose::Network,
+        Kind::Other => Purpose::Other,
+        _ => Purpose::Others,
+    }
 }
 
 /// Whether a goroutine parked for this reason waits on something that can be found.

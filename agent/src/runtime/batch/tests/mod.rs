@@ -68,6 +68,7 @@ fn one_that_is_parked_is_read_with_its_stack() {
         address: RuntimeAddress(g),
         state: GoroutineState::Waiting,
         wait_reason: 0,
+        runs: 0,
         created_at: RuntimeAddress(pc("main.main")),
         start: RuntimeAddress(pc("main.work")),
         parent: Some(4711),

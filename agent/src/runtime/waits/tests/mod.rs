@@ -226,8 +226,8 @@ fn reasons_that_lead_nowhere_have_no_waits() {
 fn who_waits_for_another_goroutine() {
     let blocking: Vec<&str> = REASONS
         .into_iter()
-        .zip(reasons().blocking())
-        .filter_map(|(reason, is_blocking)| is_blocking.then_some(reason))
+        .zip(reasons().purposes())
+        .filter_map(|(reason, purpose)| (purpose == Purpose::Others).then_some(reason))
         .collect();
     let others = ["", "sleep", "IO wait", "GC worker (idle)"];
     let expected = REASONS.iter().filter(|reason| !others.contains(reason));

@@ -1,0 +1,231 @@
+//! Verdicts on synthetic sites.
+
+use proptest::prelude::*;
+
+use super::{
+    Verdict::{self, Likely, Suspect},
+    simulation::{Life, Reports, each_second, first, watch},
+};
+use crate::track::Waiting;
+
+/// `rate` a second from one moment to another, evenly.
+fn evenly(rate: f64, from: f64, to: f64) -> impl Iterator<Item = f64> {
+    let number = ((to - from) * rate) as u32;
+    (0..number).map(move |n| from + (f64::from(n) + 0.5) / rate)
+}
+
+fn lasting(births: impl Iterator<Item = f64>, lasts: f64) -> Vec<Life> {
+    births.map(|born| Life::new(born, lasts)).collect()
+}
+
+fn lost(births: impl Iterator<Item = f64>) -> Vec<Life> {
+    births.map(Life::lost).collect()
+}
+
+fn within(reports: &Reports, verdict: Verdict, seconds: f64) {
+    let at = first(reports, verdict);
+    assert!(
+        at.is_some_and(|at| at <= seconds),
+        "{verdict:?}: {reports:?}"
+    );
+}
+
+fn never(reports: &Reports, verdict: Verdict) {
+    assert_eq!(first(reports, verdict), None, "{reports:?}");
+}
+
+#[test]
+fn one_a_second_is_likely_within_a_minute() {
+    let reports = watch(&lost(evenly(1.0, 0.0, 100.0)), each_second(100));
+    within(&reports, Suspect, 25.0);
+    within(&reports, Likely, 55.0);
+    assert_eq!(reports.len(), 2, "each verdict once: {reports:?}");
+}
+
+#[test]
+fn so_is_one_that_began_long_before() {
+    let reports = watch(&lost(evenly(1.0, -3000.0, 100.0)), each_second(100));
+    within(&reports, Likely, 55.0);
+}
+
+#[test]
+fn one_in_a_thousand_of_a_busy_site_is() {
+    let mut lives = lasting(evenly(200.0, 0.0, 80.0), 0.005);
+    lives.extend(lasting(evenly(2.0, 0.0, 80.0), 0.9));
+    lives.extend(lost(evenly(0.5, 0.0, 80.0)));
+    within(&watch(&lives, each_second(80)), Likely, 70.0);
+}
+
+#[test]
+fn lost_ones_among_long_lives_are_told_by_their_age() {
+    let mut lives = lasting(evenly(10.0, -20.0, 100.0), 9.0);
+    lives.extend(lost(evenly(1.0, 0.0, 100.0)));
+    within(&watch(&lives, each_second(100)), Likely, 65.0);
+}
+
+#[test]
+fn a_slow_leak_takes_longer() {
+    let reports = watch(&lost(evenly(0.05, 0.0, 900.0)), each_second(900));
+    within(&reports, Likely, 500.0);
+}
+
+#[test]
+fn loops_that_never_end_are_found_though_they_run() {
+    let ticking = evenly(2.0, 0.0, 100.0).map(|born| Life {
+        runs_every: 1.0,
+        ..Life::lost(born)
+    });
+    let ticking: Vec<Life> = ticking.collect();
+    within(&watch(&ticking, each_second(100)), Likely, 60.0);
+}
+
+#[test]
+fn requests_that_give_up_are_no_leak() {
+    for timeout in [5.0, 10.0, 20.0, 30.0, 40.0] {
+        let mut lives = lasting(evenly(20.0, 0.5, 300.0), timeout);
+        never(&watch(&lives, each_second(300)), Likely);
+        // Most are quick, and some give up.
+        lives = lasting(evenly(50.0, 0.0, 300.0), 0.01);
+        lives.extend(lasting(evenly(2.0, 0.0, 300.0), timeout));
+        never(&watch(&lives, each_second(300)), Likely);
+    }
+}
+
+#[test]
+fn a_pool_that_fills_and_stays_is_none() {
+    for seconds in [5.0, 20.0, 40.0] {
+        let pool = lost(evenly(5.0, 0.0, seconds));
+        never(&watch(&pool, each_second(300)), Likely);
+    }
+}
+
+#[test]
+fn bursts_that_drain_are_none() {
+    let bursts = (0..8).flat_map(|burst| {
+        let begins = f64::from(burst) * 40.0;
+        (0..200).map(move |n| Life::new(begins + 0.01 * f64::from(n), 2.0 + 0.1 * f64::from(n)))
+    });
+    let bursts: Vec<Life> = bursts.collect();
+    never(&watch(&bursts, each_second(300)), Likely);
+}
+
+#[test]
+fn growth_that_follows_the_load_is_none() {
+    // From one a second to ten, for five minutes, each staying half a minute.
+    let ramp = (0..1650_u32).map(|n| Life::new((f64::from(n) / 1650.0).sqrt() * 300.0, 30.0));
+    let ramp: Vec<Life> = ramp.collect();
+    never(&watch(&ramp, each_second(300)), Likely);
+}
+
+#[test]
+fn connections_in_use_are_at_most_suspect() {
+    let connections = evenly(0.5, 0.0, 300.0).map(|born| Life {
+        runs_every: 2.0,
+        waiting: Waiting::Network,
+        ..Life::lost(born)
+    });
+    let connections: Vec<Life> = connections.collect();
+    never(&watch(&connections, each_second(300)), Likely);
+}
+
+#[test]
+fn who_sleeps_will_wake() {
+    let sleepers = evenly(3.0, 0.0, 300.0).map(|born| Life {
+        waiting: Waiting::Clock,
+        ..Life::new(born, 250.0)
+    });
+    let sleepers: Vec<Life> = sleepers.collect();
+    never(&watch(&sleepers, each_second(300)), Likely);
+}
+
+#[test]
+fn a_pool_whose_workers_are_replaced_is_none() {
+    // Fifty workers at any time, one of them replaced every two seconds.
+    let workers = (0..200).map(|n| Life::new(f64::from(n) * 2.0 - 100.0, 100.0));
+    let workers: Vec<Life> = workers.collect();
+    never(&watch(&workers, each_second(300)), Suspect);
+}
+
+#[test]
+fn a_pause_of_the_agent_changes_nothing() {
+    let leak = lost(evenly(1.0, 0.0, 200.0));
+    let with_pause = each_second(30).chain((90..200).map(f64::from));
+    within(&watch(&leak, with_pause), Likely, 140.0);
+    let healthy = lasting(evenly(5.0, -100.0, 300.0), 20.0);
+    let with_pause = each_second(30).chain((150..300).map(f64::from));
+    never(&watch(&healthy, with_pause), Likely);
+}
+
+/// Lives that all end within `longest`.
+fn healthy(longest: f64) -> impl Strategy<Value = Vec<Life>> {
+    let life = (-50.0..200.0_f64, 0.001..longest, 0.2..60.0_f64);
+    prop::collection::vec(life, 0..600).prop_map(|lives| {
+        let life = |(born, lasts, runs_every)| Life {
+            runs_every,
+            ..Life::new(born, lasts)
+        };
+        lives.into_iter().map(life).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whoever ends within half a minute is no leak, whatever the load does.
+    #[test]
+    fn what_ends_is_never_likely(lives in healthy(35.0)) {
+        never(&watch(&lives, each_second(200)), Likely);
+    }
+
+    #[test]
+    fn without_growth_there_is_nothing_to_say(
+        standing in 0..400_u32,
+        seconds in 100..300_u32,
+    ) {
+        let lives = lost((0..standing).map(|n| -1.0 - f64::from(n)));
+        prop_assert_eq!(watch(&lives, each_second(seconds)), Reports::new());
+    }
+
+    /// Goroutines that stay for good, however many, hide nothing.
+    #[test]
+    fn offset_does_not_matter(rate in 1.0..20.0_f64, standing in 0..500_u32) {
+        let leak = lost(evenly(rate, 0.0, 80.0));
+        let mut with_more = lost((0..standing).map(|n| -1.0 - f64::from(n)));
+        with_more.extend(&leak);
+        prop_assert_eq!(watch(&with_more, each_second(80)), watch(&leak, each_second(80)));
+    }
+
+    /// Each goroutine `scale` times: what was said is said no later.
+    #[test]
+    fn scale_does_not_matter(rate in 1.0..5.0_f64, scale in 2..8_usize) {
+        let one = lost(evenly(rate, 0.0, 80.0));
+        let many: Vec<Life> = one.iter().flat_map(|life| vec![*life; scale]).collect();
+        let (one, many) = (watch(&one, each_second(80)), watch(&many, each_second(80)));
+        for verdict in [Suspect, Likely] {
+            prop_assert!(first(&many, verdict) <= first(&one, verdict), "{one:?} {many:?}");
+        }
+    }
+
+    /// Only when they were created and ended matters, not in which order they are listed; and within
+    /// one second not even that.
+    #[test]
+    fn order_within_a_window_does_not_matter(
+        jitter in prop::collection::vec(0.0..0.99_f64, 400),
+        rate in 1..4_u32,
+    ) {
+        let even: Vec<Life> = (0..80 * rate)
+            .map(|n| Life::lost(f64::from(n / rate) + 0.5))
+            .collect();
+        let uneven: Vec<Life> = even
+            .iter()
+            .zip(&jitter)
+            .map(|(life, jitter)| Life::lost(life.born.floor() + 0.005 + jitter))
+            .rev()
+            .collect();
+        let (even, uneven) = (watch(&even, each_second(80)), watch(&uneven, each_second(80)));
+        for verdict in [Suspect, Likely] {
+            let apart = first(&even, verdict).zip(first(&uneven, verdict)).map(|(a, b)| (a - b).abs());
+            prop_assert!(apart.is_some_and(|apart| apart <= 6.0), "{even:?} {uneven:?}");
+        }
+    }
+}
