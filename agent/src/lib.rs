@@ -7,6 +7,8 @@
 pub mod binary;
 /// One file a command.
 pub mod cli;
+/// The configuration file.
+pub mod config;
 /// Rules that turn series into verdicts with evidence.
 pub mod detect;
 /// Bounded reads of bytes that belong to somebody else: a live process, a core file, a mapped file.

@@ -92,6 +92,9 @@ pub struct AttachArguments {
     /// Memory that gostray and the kernel's maps may take together, such as 64MB; 32MB at least.
     #[arg(long, value_name = "SIZE", default_value_t = MemoryBudget::DEFAULT)]
     pub memory: MemoryBudget,
+    /// The configuration file; without it /etc/gostray/gostray.toml, where that is there.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// While this file is there, and root's, no gostray watches anything: all let go at once.
     #[arg(long, value_name = "FILE", default_value = StopFile::DEFAULT, hide_short_help = true)]
     pub stop_file: PathBuf,

@@ -17,6 +17,7 @@ use tracing::{debug, info};
 use super::{AttachArguments, Exit, Format, arguments::Sites, signals, terminal};
 use crate::{
     binary::BinaryCache,
+    config::Config,
     probes::{Limits, SiteChoice, StopFile},
     report::{DetachReason, Event, JsonLines, Renderer, Text},
     session::{Inspected, Options, Session},
@@ -27,8 +28,12 @@ use crate::{
 pub(super) fn run(arguments: &AttachArguments) -> anyhow::Result<Exit> {
     // Blocked before there is anything to clean up, so that no signal ends us in between.
     let signals = signals::receive_stops_too().context("cannot receive signals")?;
+    let config = match &arguments.config {
+        Some(path) => Config::read(path)?,
+        None => Config::read_default()?,
+    };
     let pid = arguments.target.resolve()?;
-    let options = options(arguments);
+    let options = options(arguments, config);
     let started = Instant::now();
     let inspected = Inspected::new(pid, &BinaryCache::new())?;
     info!(
@@ -166,7 +171,7 @@ impl Watch<'_> {
     }
 }
 
-fn options(arguments: &AttachArguments) -> Options {
+fn options(arguments: &AttachArguments, config: Config) -> Options {
     let limits = Limits::within(arguments.memory);
     Options {
         no_probes: arguments.no_probes,
@@ -183,6 +188,7 @@ fn options(arguments: &AttachArguments) -> Options {
             ..limits
         },
         stop_file: Some(StopFile::new(arguments.stop_file.clone())),
+        suppressions: config.suppressions,
     }
 }
 

@@ -12,6 +12,7 @@ mod outliving;
 )]
 mod simulation;
 mod standing;
+mod suppress;
 #[cfg(test)]
 #[allow(
     clippy::cast_possible_truncation,
@@ -30,6 +31,7 @@ pub use combine::judge;
 pub use incidents::{Change, Incidents};
 pub use outliving::Outliving;
 pub use standing::Standing;
+pub use suppress::{Subject, Suppression};
 
 /// How sure a verdict is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

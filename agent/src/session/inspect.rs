@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::{LandmarksError, Program};
 use crate::{
     binary::{BinaryCache, BinaryError},
+    detect::Suppression,
     governor::{Budget, MemoryBudget},
     memory::LiveMemory,
     probes::{Limits, Plan, ProbeError, ProbeKind, SiteChoice, StopFile},
@@ -85,6 +86,8 @@ pub struct Options {
     pub limits: Limits,
     /// While it is there, nothing is watched.
     pub stop_file: Option<StopFile>,
+    /// Leaks that are known, and said as such.
+    pub suppressions: Vec<Suppression>,
 }
 
 /// A process and the program it runs.

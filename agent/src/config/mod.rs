@@ -1,0 +1,155 @@
+//! The configuration file: TOML, every value checked; an error names file, line and key.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::detect::Suppression;
+
+/// Larger ones are a mistake.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What can be configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Leaks that are known, and not reported as such.
+    pub suppressions: Vec<Suppression>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not readable.
+    #[error("configuration {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// Not TOML, or with values that cannot be.
+    #[error("configuration {}: {reason}", path.display())]
+    Invalid {
+        /// Which file.
+        path: PathBuf,
+        /// Line, key and what is wrong.
+        reason: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    suppress: Vec<Spanned<Entry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    site: Option<String>,
+    package: Option<String>,
+    label: Option<String>,
+    reason: String,
+}
+
+impl Config {
+    /// Where it is unless told otherwise.
+    pub const DEFAULT: &str = "/etc/gostray/gostray.toml";
+
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// It cannot be read, or is wrong.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let read = fs::metadata(path).and_then(|file| match file.len() {
+            0..=MAX_BYTES => fs::read_to_string(path),
+            bytes => Err(io::Error::other(format!(
+                "{bytes} bytes are more than a configuration has"
+            ))),
+        });
+        let text = read.map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&text).map_err(|reason| ConfigError::Invalid {
+            path: path.to_owned(),
+            reason,
+        })
+    }
+
+    /// The default file's, or an empty one where there is none.
+    ///
+    /// # Errors
+    /// It is there and cannot be read, or is wrong.
+    pub fn read_default() -> Result<Self, ConfigError> {
+        match Self::read(Path::new(Self::DEFAULT)) {
+            Err(ConfigError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(Self::default())
+            }
+            read => read,
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let file: File = toml::from_str(text).map_err(|error| {
+            let line = error.span().map(|span| line_of(text, span.start));
+            let place = line.map_or(String::new(), |line| format!("line {line}: "));
+            format!("{place}{}", error.message())
+        })?;
+        let suppressions = file.suppress.into_iter().map(|entry| {
+            let line = line_of(text, entry.span().start);
+            let entry = entry.into_inner().checked();
+            entry.map_err(|reason| format!("line {line}: suppress: {reason}"))
+        });
+        Ok(Self {
+            suppressions: suppressions.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Entry {
+    fn checked(self) -> Result<Suppression, &'static str> {
+        if self.site.is_none() && self.package.is_none() && self.label.is_none() {
+            return Err("say what to suppress: site, package or label");
+        }
+        if self.reason.trim().is_empty() {
+            return Err("reason: say why, it is shown with what is suppressed");
+        }
+        let named = [&self.site, &self.package, &self.label];
+        if named
+            .into_iter()
+            .flatten()
+            .any(|name| name.trim().is_empty())
+        {
+            return Err("an empty name fits nothing");
+        }
+        let label = match self.label {
+            None => None,
+            Some(label) => {
+                let (name, value) = label.split_once('=').ok_or("label: write NAME=VALUE")?;
+                Some((name.to_owned(), value.to_owned()))
+            }
+        };
+        Ok(Suppression {
+            site: self.site,
+            package: self.package,
+            label,
+            reason: self.reason,
+        })
+    }
+}
+
+/// From 1.
+fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.bytes().take(offset);
+    before.filter(|byte| *byte == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests;
