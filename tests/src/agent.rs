@@ -183,18 +183,18 @@ impl Agent {
         kind: &str,
         mut fits: impl FnMut(&Value) -> bool,
     ) -> Result<(Instant, Value)> {
-        let mut last = Value::Null;
+        let mut last = String::new();
         loop {
             match self.event(deadline) {
                 Ok(Some((when, event))) if event["event"] == kind && fits(&event) => {
                     return Ok((when, event));
                 }
-                Ok(Some((_, event))) => last = event,
+                Ok(Some((_, event))) => last = event.to_string(),
                 Ok(None) => bail!("the agent ended before {kind:?}: {}", self.errors.rest()?),
                 Err(e) => {
-                    return Err(
-                        e.context(format!("waiting for {kind:?}; the last event was {last}"))
-                    );
+                    return Err(e.context(format!(
+                        "waiting for {kind:?}; the last event was {last:.1000}"
+                    )));
                 }
             }
         }

@@ -236,6 +236,25 @@ fn run_build(
     Ok(output.to_owned())
 }
 
+/// Builds a program whose source is made up by a test: the text of its one file.
+///
+/// # Errors
+/// The build fails.
+pub fn build_text(name: &str, text: &str, toolchain: &Toolchain) -> Result<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    let id = format!("{name}-{}-{:016x}", toolchain.version, hasher.finish());
+    let sources = tempfile::tempdir()?;
+    fs::write(sources.path().join("main.go"), text)?;
+    fs::write(
+        sources.path().join("go.mod"),
+        format!("module example.com/{name}\n\ngo 1.18\n"),
+    )?;
+    let arguments = ["-trimpath".as_ref(), ".".as_ref() as &OsStr];
+    let output = cache().join(id);
+    run_build(toolchain, sources.path(), &output, &arguments, "0", &[])
+}
+
 /// Builds the large program, stripped or with all symbols and DWARF.
 ///
 /// # Errors

@@ -1,0 +1,117 @@
+//! A program with ten thousand `go` statements, one of which leaks.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use gostray_tests::agent::Agent;
+use gostray_tests::target::Target;
+use gostray_tests::{go, need_root_and_releases};
+use serde_json::Value;
+
+const SITES: usize = 10_000;
+
+/// Each second a goroutine is created by every statement, and one at the statement that leaks never
+/// ends.
+fn source() -> String {
+    let mut text = String::from(
+        "package main
+
+import (
+	\"fmt\"
+	\"io\"
+	\"os\"
+	\"time\"
+)
+
+func rest(d time.Duration) { time.Sleep(d) }
+
+func forget(never chan int) { <-never }
+
+func leak() { go forget(make(chan int)) }
+
+func main() {
+	go func() {
+		for {
+			for i, create := range creators {
+				create()
+				if i%100 == 0 {
+					time.Sleep(10 * time.Millisecond)
+				}
+			}
+			leak()
+			leak()
+		}
+	}()
+	fmt.Println(\"READY\", len(creators))
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+var creators = []func(){
+",
+    );
+    for n in 0..SITES {
+        writeln!(text, "\ts{n},").unwrap();
+    }
+    text.push_str("}\n\n");
+    for n in 0..SITES {
+        writeln!(
+            text,
+            "func s{n}() {{ go rest({} * time.Millisecond) }}",
+            n % 700
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+#[ignore = "needs root and a kernel with uprobes"]
+fn one_leak_among_ten_thousand_sites() {
+    need_root_and_releases!();
+    let exe = go::build_text("manysites", &source(), &go::newest().unwrap()).unwrap();
+    let target = Target::start(&exe, &[], &[]).unwrap();
+    // Every creation of every site, at any price.
+    let agent = Agent::attach(
+        target.pid(),
+        &[
+            "--interval",
+            "2s",
+            "--budget",
+            "unlimited",
+            "--memory",
+            "256MB",
+        ],
+    );
+    let agent = agent.unwrap();
+    let number = |status: &Value| status["sites"].as_array().unwrap().len();
+    let all = agent.wait_for("status", |status| number(status) >= SITES);
+    is_within_bounds(&all.unwrap());
+    agent.stop_cleanly().unwrap();
+    // Within the budget, where those that live for a moment are not seen.
+    let agent = Agent::attach(target.pid(), &["--interval", "15s"]).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(150);
+    let (when, leak) = agent
+        .wait_before(deadline, "leak", |leak| leak["verdict"] == "likely")
+        .unwrap();
+    eprintln!("likely after {:.0?}", when - agent.started);
+    assert_eq!(
+        leak["site"]["created_at"]["function"], "main.leak",
+        "{leak}"
+    );
+    let status = agent.wait_for("status", |_| true).unwrap();
+    assert!(number(&status) > SITES / 2, "{} sites", number(&status));
+    is_within_bounds(&status);
+    let end = agent.stop_cleanly().unwrap();
+    let others = end.events.iter().filter(|event| event["event"] == "leak");
+    assert_eq!(others.count(), 0);
+}
+
+fn is_within_bounds(status: &Value) {
+    let overhead = &status["overhead"];
+    eprintln!("{overhead}");
+    let bytes = |field| overhead[field].as_u64().unwrap();
+    assert!(bytes("memory_bytes") <= bytes("memory_budget_bytes"));
+    assert_eq!(status["drops"]["site_map_full"], 0);
+}
