@@ -16,6 +16,8 @@ pub struct Judged {
     pub elsewhere: Vec<Wrong>,
     /// Seconds for which the agent watched.
     pub watched_seconds: f64,
+    /// Why the run shows nothing, such as an agent that ended by itself.
+    pub trouble: Option<String>,
     /// Every target that was missed, in words.
     pub misses: Vec<String>,
 }
@@ -80,7 +82,7 @@ pub fn judge(scenario: &Scenario, recording: &Recording) -> Judged {
         }
         leaks.push(found);
     }
-    misses.extend(trouble);
+    misses.extend(trouble.clone());
     for wrong in &elsewhere {
         if wrong.verdict >= Verdict::Likely {
             misses.push(format!(
@@ -96,6 +98,7 @@ pub fn judge(scenario: &Scenario, recording: &Recording) -> Judged {
         leaks,
         elsewhere,
         watched_seconds: recording.watched,
+        trouble,
         misses,
     }
 }

@@ -122,6 +122,7 @@ mod tests {
             }],
             elsewhere: Vec::new(),
             watched_seconds: 1.0,
+            trouble: None,
             misses: Vec::new(),
         }
     }

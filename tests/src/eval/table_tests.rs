@@ -20,6 +20,7 @@ fn evaluated() -> Evaluated {
             }],
             elsewhere: Vec::new(),
             watched_seconds: 51.0,
+            trouble: None,
             misses: Vec::new(),
         },
         Judged {
@@ -35,6 +36,7 @@ fn evaluated() -> Evaluated {
                 after_seconds: 44.0,
             }],
             watched_seconds: 300.0,
+            trouble: None,
             misses: vec!["likely after 44 s at load.go:20, which does not leak".to_owned()],
         },
     ];
