@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// How to write the outcome: `text`, `markdown` or `json`
     #[arg(long, default_value = "text")]
     format: String,
+    /// A directory in which all that the agents say is kept, a file for each program
+    #[arg(long)]
+    keep: Option<String>,
     /// Only these programs
     names: Vec<String>,
 }
@@ -40,6 +43,9 @@ impl Options {
         ];
         if let Some(jobs) = &self.jobs {
             arguments.extend(["--jobs", jobs]);
+        }
+        if let Some(keep) = &self.keep {
+            arguments.extend(["--keep", keep]);
         }
         arguments.extend(self.names.iter().map(String::as_str));
         arguments

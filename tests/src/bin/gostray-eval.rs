@@ -1,6 +1,6 @@
 //! `gostray-eval [--releases all|newest|oldest+newest] [--minutes N] [--jobs N]
-//! [--format text|markdown|json] [NAME…]`: how good the verdicts are. The exit status is 1 when a
-//! target was missed.
+//! [--format text|markdown|json] [--keep DIRECTORY] [NAME…]`: how good the verdicts are. The exit
+//! status is 1 when a target was missed.
 
 use std::process::ExitCode;
 

@@ -91,8 +91,12 @@ fn release_of(release: &Toolchain, options: &Options) -> Result<Evaluated> {
         release.version,
         scenarios.len()
     );
+    let mut plan = Plan::new(options.healthy)?;
+    if let Some(keep) = &options.keep {
+        plan = plan.with_events_kept(keep.join(&release.version))?;
+    }
     let before = Busy::now();
-    let programs = programs(&zoo, scenarios, jobs, &Plan::new(options.healthy)?);
+    let programs = programs(&zoo, scenarios, jobs, &plan);
     let busy = before.and_then(|before| before.share_until_now());
     Ok(Evaluated {
         release: release.version.clone(),

@@ -1,5 +1,6 @@
 //! What the command line asks for.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -37,6 +38,8 @@ pub struct Options {
     pub jobs: usize,
     /// `--format`
     pub format: Format,
+    /// `--keep`: a directory for all that the agents say, a file for each program.
+    pub keep: Option<PathBuf>,
     /// The programs to run; all of them if empty.
     pub names: Vec<String>,
 }
@@ -52,6 +55,7 @@ impl Options {
             healthy: Duration::from_secs(300),
             jobs: default_jobs(),
             format: Format::Text,
+            keep: None,
             names: Vec::new(),
         };
         while let Some(argument) = arguments.next() {
@@ -76,6 +80,7 @@ impl Options {
                     options.jobs = value.parse().context("--jobs takes a number")?;
                     ensure!(options.jobs > 0, "--jobs takes a number above zero");
                 }
+                "--keep" => options.keep = Some(value.into()),
                 "--format" => {
                     options.format = match value.as_str() {
                         "text" => Format::Text,

@@ -1,9 +1,11 @@
 //! Running one program and one agent.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::judging;
 use super::recording::{Ending, Recording, Sighting};
@@ -29,6 +31,8 @@ pub struct Plan {
     leaking: Duration,
     /// What is given to `gostray attach` beside process and format.
     arguments: Vec<String>,
+    /// Where all that the agents say is kept.
+    events: Option<PathBuf>,
 }
 
 impl Plan {
@@ -50,6 +54,7 @@ impl Plan {
             healthy,
             leaking: LEAKING,
             arguments,
+            events: None,
         })
     }
 
@@ -58,6 +63,24 @@ impl Plan {
     pub fn with_leaking(mut self, leaking: Duration) -> Self {
         self.leaking = leaking;
         self
+    }
+
+    /// Keeps all that the agents say in this directory, a file for each program.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub fn with_events_kept(mut self, directory: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&directory)
+            .with_context(|| format!("creating {}", directory.display()))?;
+        self.events = Some(directory);
+        Ok(self)
+    }
+
+    fn file_of(&self, scenario: &Scenario) -> io::Result<Option<File>> {
+        self.events
+            .as_ref()
+            .map(|directory| File::create(directory.join(format!("{}.jsonl", scenario.name))))
+            .transpose()
     }
 
     fn duration(&self, scenario: &Scenario) -> Duration {
@@ -87,12 +110,7 @@ pub fn record(exe: &Path, scenario: &Scenario, plan: &Plan) -> Recording {
     let mut recording = Recording::without(Ending::Complete);
     recording.ready_before = (agent.started - ready).as_secs_f64();
     let started = agent.started;
-    let heard = listen(
-        &agent,
-        scenario,
-        plan.duration(scenario),
-        &mut recording.sightings,
-    );
+    let heard = listen(&agent, scenario, plan, &mut recording.sightings);
     recording.watched = started.elapsed().as_secs_f64();
     recording.ending = ending(heard, agent, &mut target, &mut recording.sightings);
     recording
@@ -108,13 +126,12 @@ enum Heard {
     Unclear(String),
 }
 
-fn listen(
-    agent: &Agent,
-    scenario: &Scenario,
-    duration: Duration,
-    sightings: &mut Vec<Sighting>,
-) -> Heard {
-    let mut until = agent.started + duration;
+fn listen(agent: &Agent, scenario: &Scenario, plan: &Plan, sightings: &mut Vec<Sighting>) -> Heard {
+    let mut kept = match plan.file_of(scenario) {
+        Ok(kept) => kept,
+        Err(error) => return Heard::Unclear(format!("its events cannot be kept: {error}")),
+    };
+    let mut until = agent.started + plan.duration(scenario);
     let mut settled = false;
     loop {
         // Status events come all the time, so that nothing is waited for past the end for long.
@@ -124,6 +141,11 @@ fn listen(
             Err(error) => return Heard::Unclear(format!("{error:#}")),
         };
         let after = (when - agent.started).as_secs_f64();
+        if let Some(kept) = &mut kept
+            && let Err(error) = writeln!(kept, "{event}")
+        {
+            return Heard::Unclear(format!("its events cannot be kept: {error}"));
+        }
         match Sighting::of(after, &event) {
             Ok(sighting) => sightings.extend(sighting),
             Err(error) => return Heard::Unclear(format!("{error:#}: {event}")),
