@@ -5,13 +5,16 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
 func init() {
-	healthy("heartbeats", "connections as of websockets come over two minutes up to 120 and stay, with a heartbeat every 5 s; one a few seconds is replaced", heartbeats)
+	healthy("heartbeats", "connections as of websockets come over two minutes up to 120 and stay, with a heartbeat every 5 s; some leave and are replaced", heartbeats)
+	healthy("uploads", "one upload a second begins, and each takes 50 to 80 s, with something to do every second", uploads)
 	healthy("keep-alive", "an HTTP server and 60 clients whose connections stay open and are idle for most of the time", keepAlive)
 	healthy("long-polling", "requests of an HTTP server that are answered after 25 s where nothing happens, and at once where something does", longPolling)
 	healthy("slow-back-end", "requests wait for a back-end that has become slow, until their context is over after 20 to 30 s", slowBackEnd)
@@ -28,35 +31,23 @@ func listen() net.Listener {
 }
 
 func heartbeats() {
-	listener := listen()
-	go func() {
-		for {
-			connection, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go echo(connection)
+	clients := newHub(5 * time.Second)
+	everySecond(1, func() {
+		if clients.number() == 120 {
+			return
 		}
-	}()
-	clients := make(chan bool, 120)
-	connect := func() {
-		clients <- true
-		go func() {
-			// Seven in eight stay for ever; the others leave, and make room for new ones.
-			beats := 1 << 30
-			if len(clients)%8 == 0 {
-				beats = int(between(2, 8))
-			}
-			client(listener.Addr().String(), beats)
-			<-clients
-		}()
-	}
-	go func() {
-		for {
-			connect()
-			time.Sleep(time.Second)
+		// Most stay for ever; the others make room for new ones.
+		stay := 24 * time.Hour
+		if rand.Intn(8) == 0 {
+			stay = between(10*time.Second, 40*time.Second)
 		}
-	}()
+		clients.connect(stay)
+	})
+}
+
+func uploads() {
+	clients := newHub(time.Second)
+	everySecond(1, func() { clients.connect(between(50*time.Second, 80*time.Second)) })
 }
 
 // echo serves one connection until the other side closes it.
@@ -74,20 +65,62 @@ func echo(connection net.Conn) {
 	}
 }
 
-// client sends so many heartbeats, one every 5 s, and reads the answers.
-func client(address string, beats int) {
-	connection, err := net.Dial("tcp", address)
-	if err != nil {
-		return
-	}
-	defer connection.Close()
-	lines := bufio.NewReader(connection)
-	for i := 0; i < beats; i++ {
-		fmt.Fprintln(connection, "beat")
-		if _, err := lines.ReadString('\n'); err != nil {
-			return
+// hub holds one end of many connections, with a server at the other, and sends something on each
+// of them in turn, until it is time to close it.
+type hub struct {
+	address string
+	mu      sync.Mutex
+	ends    map[net.Conn]time.Time
+}
+
+func newHub(period time.Duration) *hub {
+	listener := listen()
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go echo(connection)
 		}
-		time.Sleep(5 * time.Second)
+	}()
+	h := &hub{address: listener.Addr().String(), ends: map[net.Conn]time.Time{}}
+	go func() {
+		for now := range time.Tick(period) {
+			h.beat(now)
+		}
+	}()
+	return h
+}
+
+func (h *hub) number() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.ends)
+}
+
+// connect opens one more, and keeps it open for so long.
+func (h *hub) connect(stay time.Duration) {
+	connection, err := net.Dial("tcp", h.address)
+	if err != nil {
+		panic(err)
+	}
+	h.mu.Lock()
+	h.ends[connection] = time.Now().Add(stay)
+	h.mu.Unlock()
+	go func() { _, _ = io.Copy(io.Discard, connection) }()
+}
+
+func (h *hub) beat(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for connection, end := range h.ends {
+		if now.After(end) {
+			delete(h.ends, connection)
+			_ = connection.Close()
+			continue
+		}
+		_, _ = io.WriteString(connection, "still here\n")
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 func init() {
-	healthy("janitors", "caches are made in the first minute and some evicted later; each has a janitor with a ticker", janitors)
+	healthy("janitors", "caches are made in the first 20 s and some evicted later; each has a janitor with a ticker", janitors)
 	healthy("back-off", "calls that fail are tried again after 1, 2, 4 … seconds, for up to 40 s", backOff)
 	healthy("library", "what libraries start for themselves: a pool's opener and cleaner, signals, watchers of contexts, timers", library)
 	healthy("pipelines", "pipelines of five stages are set up and torn down, with streams of 2 to 20 s", pipelines)
@@ -55,7 +55,7 @@ func janitors() {
 		var caches []*cache
 		for i := 0; i < 100; i++ {
 			caches = append(caches, newCache())
-			time.Sleep(500 * time.Millisecond)
+			time.Sleep(200 * time.Millisecond)
 		}
 		// One tenant leaves, another comes.
 		for i := 0; ; i = (i + 1) % len(caches) {
