@@ -44,6 +44,8 @@ pub struct Found {
     pub suspect_seconds: Option<f64>,
     /// Seconds from its beginning to the first that says at least likely.
     pub likely_seconds: Option<f64>,
+    /// By when the verdict that is due has to come, in seconds from its beginning.
+    pub within_seconds: f64,
     /// The verdict that was due came, and in time.
     pub in_time: bool,
     /// The pattern recognised last.
@@ -139,6 +141,7 @@ fn find(leak: &Leak, recording: &Recording) -> (Found, Vec<String>) {
         verdict: here().map(|s| s.verdict).max(),
         suspect_seconds: here().next().map(|s| (s.after - begins).max(0.0)),
         likely_seconds: first(Verdict::Likely),
+        within_seconds: leak.within_seconds,
         in_time: reached.is_some_and(|seconds| seconds <= leak.within_seconds),
         pattern: here().filter_map(|s| s.pattern.clone()).next_back(),
         expected_pattern: leak.pattern.clone(),

@@ -204,3 +204,7 @@ fn died(target: &mut Target) -> Ending {
         Err(error) => format!("{error:#}"),
     })
 }
+
+#[cfg(test)]
+#[path = "running_tests.rs"]
+mod tests;

@@ -56,9 +56,12 @@ impl Level {
                 .filter(|wrong| wrong.verdict >= level)
                 .count(),
             due: leaks().filter(due).count(),
-            in_time: leaks()
+            in_time: all
+                .iter()
+                .filter(|judged| judged.trouble.is_none())
+                .flat_map(|judged| &judged.leaks)
                 .filter(due)
-                .filter(|f| f.in_time || (f.verdict == Some(level) && f.due > level))
+                .filter(|f| seconds(f).is_some_and(|s| s <= f.within_seconds))
                 .count(),
             median_seconds: times.get(times.len() / 2).copied(),
             worst_seconds: times.last().copied(),
@@ -106,7 +109,7 @@ mod tests {
     use crate::eval::judging::Wrong;
     use crate::eval::recording::Place;
 
-    fn found(verdict: Option<Verdict>, likely: Option<f64>, in_time: bool) -> Judged {
+    fn found(verdict: Option<Verdict>, likely: Option<f64>) -> Judged {
         Judged {
             name: String::new(),
             leaks: vec![Found {
@@ -115,7 +118,8 @@ mod tests {
                 verdict,
                 suspect_seconds: verdict.map(|_| 5.0),
                 likely_seconds: likely,
-                in_time,
+                within_seconds: 60.0,
+                in_time: likely.is_some_and(|s| s <= 60.0),
                 pattern: None,
                 expected_pattern: "cond".to_owned(),
                 advised: false,
@@ -142,17 +146,17 @@ mod tests {
                 })
                 .into_iter()
                 .collect(),
-            ..found(None, None, false)
+            ..found(None, None)
         }
     }
 
     #[test]
     fn each_level_is_counted_by_itself() {
         let score = Score::of(&[
-            found(Some(Verdict::Likely), Some(30.0), true),
-            found(Some(Verdict::Likely), Some(90.0), false),
-            found(Some(Verdict::Suspect), None, false),
-            found(None, None, false),
+            found(Some(Verdict::Likely), Some(30.0)),
+            found(Some(Verdict::Likely), Some(90.0)),
+            found(Some(Verdict::Suspect), None),
+            found(None, None),
             healthy(Some(Verdict::Suspect)),
             healthy(Some(Verdict::Likely)),
             healthy(None),
@@ -163,8 +167,16 @@ mod tests {
         assert_eq!(likely.recall(), Some(0.25));
         assert_eq!(likely.worst_seconds, Some(90.0));
         assert_eq!((score.suspect.right, score.suspect.wrong), (3, 2));
+        assert_eq!((score.suspect.in_time, score.suspect.due), (3, 4));
         assert_eq!(score.suspect.precision(), Some(0.6));
         assert_eq!((score.patterns, score.leaks), (0, 4));
+    }
+
+    #[test]
+    fn a_run_that_broke_off_found_nothing_in_time() {
+        let mut broken = found(Some(Verdict::Likely), Some(30.0));
+        broken.trouble = Some("the agent ended".to_owned());
+        assert_eq!(Score::of(&[broken]).likely.recall(), Some(0.0));
     }
 
     #[test]

@@ -176,7 +176,7 @@ fn summary(evaluated: &Evaluated, format: Format) -> String {
         let _ = writeln!(text, "{item}every target was met\n");
         return text;
     }
-    let _ = writeln!(text, "{item}{} targets were missed:", misses.len());
+    let _ = writeln!(text, "{item}{} missed:", misses.len());
     for (name, miss) in misses {
         let _ = writeln!(
             text,

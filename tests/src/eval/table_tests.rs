@@ -13,6 +13,7 @@ fn evaluated() -> Evaluated {
                 verdict: Some(Verdict::Likely),
                 suspect_seconds: Some(12.2),
                 likely_seconds: Some(31.0),
+                within_seconds: 60.0,
                 in_time: true,
                 pattern: Some("channel_send".to_owned()),
                 expected_pattern: "channel_send".to_owned(),
@@ -63,7 +64,7 @@ likely: precision 50.0 % (1 right, 1 wrong), recall 100.0 % (1 of 1 in time), me
 suspect: precision 50.0 % (1 right, 1 wrong), recall 100.0 % (1 of 1 in time), median 12 s, worst 12 s
 pattern recognised: 1 of 1 leaks; advice given: 1
 2 programs at a time; the machine was 25.0 % busy
-1 targets were missed:
+1 missed:
     bursts: likely after 44 s at load.go:20, which does not leak
 
 ";
