@@ -1,12 +1,41 @@
 //! How busy the machine is: verdicts that come late on a machine with too much to do say little.
 
 use std::fs;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 /// Processor time of the whole machine so far, in ticks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Busy {
     idle: u64,
     total: u64,
+}
+
+/// Processor time of programs and agents that have ended so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Children {
+    at: Instant,
+    used: Duration,
+}
+
+impl Children {
+    /// Until this moment; `None` where the kernel does not say.
+    pub(super) fn now() -> Option<Self> {
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
+        let micros = (usage.user_time() + usage.system_time()).num_microseconds();
+        Some(Self {
+            at: Instant::now(),
+            used: Duration::from_micros(u64::try_from(micros).ok()?),
+        })
+    }
+
+    /// What they took since then, in cores.
+    pub(super) fn cores_until_now(self) -> Option<f64> {
+        let used = Self::now()?.used.checked_sub(self.used)?;
+        Some(used.as_secs_f64() / self.at.elapsed().as_secs_f64())
+    }
 }
 
 impl Busy {

@@ -29,7 +29,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use crate::go::{self, Mode, Toolchain};
-use busy::Busy;
+use busy::{Busy, Children};
 use judging::Judged;
 use options::{Format, Options, Releases};
 use recording::{Ending, Recording};
@@ -46,10 +46,13 @@ pub struct Evaluated {
     pub programs: Vec<Judged>,
     /// Of all of them.
     pub score: Score,
-    /// How many ran at a time, and how busy that kept the machine, from 0 to 1.
+    /// How many ran at a time.
     pub jobs: usize,
-    /// See `jobs`; null where the kernel does not say.
+    /// How busy the machine was, with whatever else ran on it, from 0 to 1; null where the kernel
+    /// does not say.
     pub busy: Option<f64>,
+    /// What programs and agents took of it, in cores; null where the kernel does not say.
+    pub cores: Option<f64>,
 }
 
 /// Runs the programs and prints what became of them; whether every target was met.
@@ -95,15 +98,17 @@ fn release_of(release: &Toolchain, options: &Options) -> Result<Evaluated> {
     if let Some(keep) = &options.keep {
         plan = plan.with_events_kept(keep.join(&release.version))?;
     }
-    let before = Busy::now();
+    let before = (Busy::now(), Children::now());
     let programs = programs(&zoo, scenarios, jobs, &plan);
-    let busy = before.and_then(|before| before.share_until_now());
+    let busy = before.0.and_then(Busy::share_until_now);
+    let cores = before.1.and_then(Children::cores_until_now);
     Ok(Evaluated {
         release: release.version.clone(),
         score: Score::of(&programs),
         programs,
         jobs,
         busy,
+        cores,
     })
 }
 

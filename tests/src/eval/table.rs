@@ -163,8 +163,11 @@ fn summary(evaluated: &Evaluated, format: Format) -> String {
     );
     let _ = writeln!(
         text,
-        "{item}{} programs at a time; the machine was {} busy",
+        "{item}{} programs at a time, which with their agents took {} cores; the machine was {} busy",
         evaluated.jobs,
+        evaluated
+            .cores
+            .map_or(NOTHING.to_owned(), |c| format!("{c:.2}")),
         percent(evaluated.busy)
     );
     let misses: Vec<_> = evaluated

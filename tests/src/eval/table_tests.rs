@@ -47,6 +47,7 @@ fn evaluated() -> Evaluated {
         programs,
         jobs: 2,
         busy: Some(0.25),
+        cores: Some(0.5),
     }
 }
 
@@ -63,7 +64,7 @@ bursts   healthy   likely   44          44         –      –             like
 likely: precision 50.0 % (1 right, 1 wrong), recall 100.0 % (1 of 1 in time), median 31 s, worst 31 s
 suspect: precision 50.0 % (1 right, 1 wrong), recall 100.0 % (1 of 1 in time), median 12 s, worst 12 s
 pattern recognised: 1 of 1 leaks; advice given: 1
-2 programs at a time; the machine was 25.0 % busy
+2 programs at a time, which with their agents took 0.50 cores; the machine was 25.0 % busy
 1 missed:
     bursts: likely after 44 s at load.go:20, which does not leak
 

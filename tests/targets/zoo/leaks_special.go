@@ -53,7 +53,8 @@ func background() {
 func oneInAThousand() {
 	background()
 	for i := 0; i < 100; i++ {
-		turn := i
+		// Each loses one in a thousand of its own, and each at another moment.
+		turn := 10 * i
 		time.Sleep(time.Millisecond)
 		everySecond(10, func() {
 			turn++
