@@ -11,6 +11,8 @@ pub mod bench;
 pub mod cells;
 /// What the programs count themselves, compared with what the agent says.
 pub mod counts;
+/// Verdicts on programs of which it is known whether they leak.
+pub mod eval;
 /// Building the Go programs in `tests/targets` with several releases and link modes.
 pub mod go;
 /// The text of the `goroutine` profile with `debug=2`.

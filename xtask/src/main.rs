@@ -1,7 +1,8 @@
-//! `cargo xtask`: set-up, demo, tests, lint and benches, one command each.
+//! `cargo xtask`: set-up, demo, tests, lint, benches and evaluation, one command each.
 
 mod bench;
 mod demo;
+mod eval;
 mod fuzz;
 mod layouts;
 mod lint;
@@ -55,6 +56,8 @@ enum Task {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Judge the verdicts on programs that leak, and on healthy ones that look like it
+    Eval(eval::Options),
     /// Write the table of the Go runtime's struct layouts anew
     Layouts {
         /// Write nothing; fail if the table is not what the Go releases say
@@ -92,6 +95,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test { quick, filter } => test::run(quick, filter.as_deref()),
         Task::Lint => lint::run(),
         Task::Bench { name, arguments } => bench::run(&name, &arguments),
+        Task::Eval(options) => eval::run(&options),
         Task::Layouts { check } => {
             let go = setup::ensure(&Needs {
                 ebpf: false,

@@ -33,8 +33,11 @@ type leak struct {
 	Marker string `json:"marker"`
 	// Pattern is the one that has to be recognised.
 	Pattern string `json:"pattern"`
-	// WithinSeconds is by when it has to be likely.
+	// WithinSeconds is by when it has to be likely, counted from when it begins or the agent is
+	// started, whichever is later.
 	WithinSeconds int `json:"within_seconds"`
+	// StartsAfterSeconds is how long after the program is ready nothing is lost yet.
+	StartsAfterSeconds int `json:"starts_after_seconds,omitempty"`
 	// Stopped is a leak that does not grow any more: suspect is enough.
 	Stopped bool `json:"stopped,omitempty"`
 }
@@ -45,6 +48,11 @@ var scenarios []scenario
 // within a minute. The marker is its name.
 func leaks(name, pattern, about string, run func()) {
 	register(scenario{name, about, []leak{{Marker: name, Pattern: pattern, WithinSeconds: 60}}, run})
+}
+
+// special registers a scenario whose leaks have more to be said of them.
+func special(name, about string, run func(), all ...leak) {
+	register(scenario{name, about, all, run})
 }
 
 // healthy registers a scenario that loses none.
