@@ -35,7 +35,7 @@ struct Look {
     verdict: Verdict,
 }
 
-/// A goroutine that is 12 s old may still be a slow request; one that is 45 s old seldom is.
+/// A goroutine that is 12 s old may still be a slow request; one that is 42 s old seldom is.
 const LOOKS: [Look; 4] = [
     Look {
         distance: 2,
@@ -134,6 +134,7 @@ impl Look {
             },
             growth_per_minute: seen.slope * 60.0,
             watched: seen.watched(),
+            at_work: false,
             evidence,
         })
     }
@@ -207,6 +208,18 @@ impl Seen {
         rising >= all * MIN_RISING
             && late.is_some_and(|late| late >= self.slope * MIN_LATE_GROWTH)
             && self.has_successors()
+            && self.all_grow()
+    }
+
+    /// Whether those of any age become more: where some go as others come, those who stay get older
+    /// without becoming more.
+    fn all_grow(&self) -> bool {
+        let all: Vec<f64> = self
+            .points
+            .iter()
+            .map(|point| point.survivors[0] as f64)
+            .collect();
+        trend::slope(&self.times, &all).is_some_and(|all| all >= self.slope * MIN_LATE_GROWTH)
     }
 
     /// Whether there are younger ones to become the young: a pool that has just filled has none.

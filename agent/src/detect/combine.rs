@@ -9,8 +9,12 @@ use crate::track::{Site, Waiting};
 const REST: Duration = Duration::from_secs(10);
 /// Of those looked at, so many have to rest for a suspicion that rests on their age alone.
 const MOSTLY: f64 = 0.9;
-/// Fewer resting ones mean that they are at work now and then.
+/// Whoever does anything in turns has run after so long.
+const LONG_REST: Duration = Duration::from_secs(30);
+/// Fewer resting ones mean that they are at work.
 const HARDLY: f64 = 0.5;
+/// Workers that become more for so long are no pool that fills.
+const LONG: Duration = Duration::from_secs(120);
 
 /// What the rules say together of `site`: the surest finding with the evidence of all that agree, and
 /// which rule made it.
@@ -43,31 +47,59 @@ pub fn judge(rules: &[Box<dyn Rule>], site: &Site) -> (Judgement, Option<&'stati
 /// Takes into account what the goroutines do. `None` where that speaks against a suspicion.
 fn temper(mut finding: Finding, site: &Site) -> Option<Finding> {
     let waiting = site.rest.waiting();
-    let Some(resting) = site.rest.share(REST) else {
+    let short = site.rest.share(REST);
+    if finding.verdict == Verdict::Suspect {
+        let resting = short.is_none_or(|share| share >= MOSTLY);
+        let wakes = waiting == Some(Waiting::Clock) && short.is_some();
+        return (resting && !wakes).then(|| with_rest(finding, short, REST));
+    }
+    let Some(resting) = site.rest.share(LONG_REST).or(short) else {
         return Some(finding);
     };
     let percent = resting * 100.0;
-    let seconds = REST.as_secs();
+    let seconds = LONG_REST.as_secs();
     let objection = match waiting {
         Some(Waiting::Clock) if resting >= HARDLY => {
-            Some("but most of them sleep, and will wake by themselves".to_owned())
+            "but most of them sleep, and will wake by themselves".to_owned()
         }
-        Some(Waiting::Network) if resting < HARDLY => Some(format!(
-            "but only {percent:.0} % of those looked at have not run for {seconds} s: their connections are in use"
-        )),
-        _ if finding.verdict == Verdict::Suspect && resting < MOSTLY => return None,
-        _ => None,
+        Some(Waiting::Network) if resting < HARDLY => format!(
+            "but only {percent:.0} % of those looked at have not run for {seconds} s: their \
+             connections are in use"
+        ),
+        _ => {
+            finding.at_work = resting < HARDLY && finding.watched < LONG;
+            return Some(with_rest(finding, Some(resting), LONG_REST));
+        }
     };
-    if let Some(objection) = objection {
-        if finding.verdict == Verdict::Suspect {
-            return None;
-        }
-        finding.verdict = Verdict::Suspect;
-        finding.evidence.push(objection);
-    } else if resting >= MOSTLY {
+    finding.verdict = Verdict::Suspect;
+    finding.evidence.push(objection);
+    Some(finding)
+}
+
+/// Says how many have not run for `long`, if that is most of them.
+fn with_rest(mut finding: Finding, share: Option<f64>, long: Duration) -> Finding {
+    if let Some(share) = share.filter(|share| *share >= MOSTLY) {
         finding.evidence.push(format!(
-            "{percent:.0} % of the goroutines looked at have not run for {seconds} s"
+            "{:.0} % of the goroutines looked at have not run for {} s",
+            share * 100.0,
+            long.as_secs()
         ));
     }
-    Some(finding)
+    finding
+}
+
+impl Finding {
+    /// Goroutines that run now and then leak if what they do is go round for ever, as `is_loop` says;
+    /// and even then a pool that fills slowly looks the same for a while.
+    #[must_use]
+    pub fn of_those_at_work(mut self, is_loop: bool) -> Self {
+        /// A second's worth, in a minute.
+        const FAST: f64 = 50.0;
+        if self.at_work && !(is_loop && self.growth_per_minute >= FAST) {
+            self.verdict = self.verdict.min(Verdict::Suspect);
+            self.evidence
+                .push("but they run now and then, so they may be at work".to_owned());
+        }
+        self
+    }
 }

@@ -64,6 +64,8 @@ pub struct Finding {
     pub growth_per_minute: f64,
     /// Over how long that was watched.
     pub watched: Duration,
+    /// They run now and then: a leak only if they do nothing but go round for ever.
+    pub at_work: bool,
     /// Why, in sentences for people.
     pub evidence: Vec<String>,
 }

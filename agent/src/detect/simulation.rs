@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use gostray_common::LIFETIME_BUCKETS;
 
-use super::{Accumulation, Change, Incidents, Outliving, Rule, Standing, Verdict, judge};
+use super::{
+    Accumulation, Change, Incidents, Judgement, Outliving, Rule, Standing, Verdict, judge,
+};
 use crate::track::{AGES, Accuracy, Counts, Lifetimes, Older, Sample, Sampled, Site, Waiting};
 
 /// A goroutine: when it was created and when it ended, in seconds since it was first watched.
@@ -51,6 +53,14 @@ pub(super) fn watch(lives: &[Life], moments: impl IntoIterator<Item = f64>) -> R
         observe(&mut site, lives, now);
         let at = Duration::from_secs_f64(now);
         let (judgement, _) = judge(&rules, &site);
+        let judgement = match judgement {
+            // Whoever waits for the clock goes round for ever.
+            Judgement::Leak(finding) => {
+                let is_loop = site.rest.waiting() == Some(Waiting::Clock);
+                Judgement::Leak(finding.of_those_at_work(is_loop))
+            }
+            other => other,
+        };
         match incidents.update(&site, judgement, at) {
             Some(Change::Leaks(finding)) => reports.push((now, Some(finding.verdict))),
             Some(Change::Resolved(_)) => reports.push((now, None)),

@@ -48,6 +48,7 @@ impl Rule for Standing {
             verdict: Verdict::Suspect,
             growth_per_minute: 0.0,
             watched,
+            at_work: false,
             evidence: vec![
                 format!(
                     "{at_first} goroutines were there before gostray looked, and {} in {seconds} s",

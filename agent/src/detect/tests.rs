@@ -73,6 +73,7 @@ fn a_slow_leak_takes_longer() {
 fn loops_that_never_end_are_found_though_they_run() {
     let ticking = evenly(2.0, 0.0, 100.0).map(|born| Life {
         runs_every: 1.0,
+        waiting: Waiting::Clock,
         ..Life::lost(born)
     });
     let ticking: Vec<Life> = ticking.collect();
@@ -81,7 +82,7 @@ fn loops_that_never_end_are_found_though_they_run() {
 
 #[test]
 fn requests_that_give_up_are_no_leak() {
-    for timeout in [5.0, 10.0, 20.0, 30.0, 40.0] {
+    for timeout in [5.0, 10.0, 20.0, 30.0, 38.0] {
         let mut lives = lasting(evenly(20.0, 0.5, 300.0), timeout);
         never(&watch(&lives, each_second(300)), Likely);
         // Most are quick, and some give up.
@@ -93,7 +94,7 @@ fn requests_that_give_up_are_no_leak() {
 
 #[test]
 fn a_pool_that_fills_and_stays_is_none() {
-    for seconds in [5.0, 20.0, 40.0] {
+    for seconds in [5.0, 20.0, 35.0] {
         let pool = lost(evenly(5.0, 0.0, seconds));
         never(&watch(&pool, each_second(300)), Likely);
     }
@@ -126,6 +127,26 @@ fn connections_in_use_are_at_most_suspect() {
     });
     let connections: Vec<Life> = connections.collect();
     never(&watch(&connections, each_second(300)), Likely);
+}
+
+#[test]
+fn listeners_that_ask_again_and_again_are_at_most_suspect() {
+    let listeners = evenly(1.0, 0.0, 90.0).map(|born| Life {
+        runs_every: 20.0,
+        ..Life::lost(born)
+    });
+    let listeners: Vec<Life> = listeners.collect();
+    never(&watch(&listeners, each_second(300)), Likely);
+}
+
+#[test]
+fn those_who_stay_while_others_change_get_older_not_more() {
+    // A hundred at once, of which one in ten seconds makes room for another.
+    let mut lives: Vec<Life> = (0..100)
+        .map(|n| Life::new(0.2 * f64::from(n), 30.0 + 10.0 * f64::from(n)))
+        .collect();
+    lives.extend((3..40).map(|n| Life::lost(20.0 + 10.0 * f64::from(n))));
+    never(&watch(&lives, each_second(400)), Likely);
 }
 
 #[test]

@@ -5,18 +5,18 @@ use std::{collections::VecDeque, time::Duration};
 
 /// Ages that are told apart: of how many goroutines a site has at each moment that are older.
 ///
-/// Requests often give up after 10 s or 30 s; what is older than 45 s has outlived that.
+/// Requests often give up after 10 s or 30 s; what is older than 42 s has outlived that.
 pub const AGES: [Duration; 5] = [
     Duration::from_secs(3),
     Duration::from_secs(12),
-    Duration::from_secs(45),
+    Duration::from_secs(42),
     Duration::from_secs(180),
     Duration::from_secs(900),
 ];
 
 /// Distances between points.
 pub const DISTANCES: [Duration; 3] = [
-    Duration::from_secs(5),
+    Duration::from_secs(4),
     Duration::from_secs(30),
     Duration::from_secs(300),
 ];
@@ -25,7 +25,7 @@ pub const DISTANCES: [Duration; 3] = [
 pub const POINTS: usize = 13;
 
 /// Windows of the shortest distance that "of late" is about.
-const OF_LATE: usize = 3;
+const OF_LATE: usize = 4;
 
 /// A site at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,10 +114,10 @@ mod tests {
                 .map(|p| p.at.as_secs())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(at(0), [35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95]);
+        assert_eq!(at(0), [48, 52, 56, 60, 64, 68, 72, 76, 80, 84, 88, 92, 96]);
         assert_eq!(at(1), [0, 27, 54, 81]);
         assert_eq!(at(2), [0]);
-        assert_eq!(series.growth(), 15);
+        assert_eq!(series.growth(), 16);
         assert_eq!(series.creations(), Some(1.0));
     }
 
