@@ -79,3 +79,25 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .env("GOSTRAY_TARGETS_DIR", paths::target().join("go"));
     shell::run(&mut eval)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn what_is_given_is_handed_on() {
+        let line = "eval --jobs 4 bursts --minutes 1 --keep kept warm-up";
+        let options = Line::parse_from(line.split(' ')).options;
+        assert_eq!(
+            options.arguments().join(" "),
+            "--releases oldest+newest --minutes 1 --format text --jobs 4 --keep kept bursts warm-up"
+        );
+    }
+}
