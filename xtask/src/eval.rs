@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// How long each healthy program is watched
     #[arg(long, default_value = "5")]
     minutes: String,
-    /// How many programs run at a time; without it eight for each processor
+    /// How many programs run at a time; without it twelve for each processor
     #[arg(long)]
     jobs: Option<String>,
     /// How to write the outcome: `text`, `markdown` or `json`
