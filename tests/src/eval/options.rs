@@ -97,7 +97,7 @@ impl Options {
 }
 
 /// Programs and agents sleep most of the time, so many share a processor: sixteen programs and their
-/// agents were measured to take a tenth of one. What limits them is memory, 70 MB for each pair.
+/// agents were measured to take a tenth of one. What limits them is memory, some 60 MB for each pair.
 fn default_jobs() -> usize {
     12 * std::thread::available_parallelism().map_or(1, usize::from)
 }
