@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// How long each healthy program is watched
     #[arg(long, default_value = "5")]
     minutes: String,
-    /// How many programs run at a time; without it eight for each processor
+    /// How many programs run at a time; without it twelve for each processor
     #[arg(long)]
     jobs: Option<String>,
     /// How to write the outcome: `text`, `markdown` or `json`
@@ -78,4 +78,26 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .env("GOSTRAY_BIN", paths::target().join("release/gostray"))
         .env("GOSTRAY_TARGETS_DIR", paths::target().join("go"));
     shell::run(&mut eval)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn what_is_given_is_handed_on() {
+        let line = "eval --jobs 4 bursts --minutes 1 --keep kept warm-up";
+        let options = Line::parse_from(line.split(' ')).options;
+        assert_eq!(
+            options.arguments().join(" "),
+            "--releases oldest+newest --minutes 1 --format text --jobs 4 --keep kept bursts warm-up"
+        );
+    }
 }

@@ -186,7 +186,7 @@ fn find(leak: &Leak, recording: &Recording) -> (Found, Vec<String>) {
 fn elsewhere(scenario: &Scenario, sightings: &[Sighting]) -> Vec<Wrong> {
     let mut all: Vec<Wrong> = Vec::new();
     for seen in sightings {
-        if scenario.leaks.iter().any(|leak| leak.is_at(&seen.place)) {
+        if scenario.loses_at(&seen.place) {
             continue;
         }
         let wrong = Wrong {

@@ -18,6 +18,7 @@ fn leak(marker: &str, line: u64) -> Leak {
         starts_after_seconds: 0.0,
         stopped: false,
         function: None,
+        also: Vec::new(),
         line: Some(("zoo/a.go".to_owned(), line)),
     }
 }
@@ -186,6 +187,18 @@ fn time_begins_with_the_leak() {
     );
     assert_eq!(early.misses, ["a: likely 8 s before anything was lost"]);
     assert!(!early.leaks[0].in_time);
+}
+
+#[test]
+fn what_is_lost_along_with_it_is_neither_due_nor_wrong() {
+    let mut with_others = leak("a", 7);
+    with_others.also = vec!["main.".to_owned()];
+    let events = vec![
+        said(9.0, Likely, 7, Some("mutex")),
+        said(9.5, Likely, 8, None),
+    ];
+    let judged = judge(&scenario(vec![with_others]), &recording(events));
+    assert!(judged.misses.is_empty() && judged.elsewhere.is_empty());
 }
 
 #[test]

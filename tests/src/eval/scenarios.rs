@@ -43,6 +43,10 @@ pub struct Leak {
     /// program's own: then the line is no matter.
     #[serde(default, rename = "in")]
     pub function: Option<String>,
+    /// The beginnings of functions of libraries whose `go` statements lose goroutines with it:
+    /// whether that is said or not, it is neither due nor wrong.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// File and line with the marker.
     #[serde(skip)]
     pub line: Option<(String, u64)>,
@@ -63,6 +67,14 @@ impl Leak {
 }
 
 impl Scenario {
+    /// Whether a site loses goroutines, be it due to say so or not.
+    #[must_use]
+    pub fn loses_at(&self, place: &Place) -> bool {
+        self.leaks.iter().any(|leak| {
+            leak.is_at(place) || leak.also.iter().any(|f| place.function.starts_with(f))
+        })
+    }
+
     /// Whether nothing of it leaks.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
@@ -163,7 +175,7 @@ mod tests {
 
     const LIST: &str = r#"{"name":"a","about":"x","leaks":[{"marker":"a","pattern":"mutex","within_seconds":60}]}
 {"name":"b","about":"y","leaks":[]}
-{"name":"c","about":"z","leaks":[{"marker":"","in":"net/http.(*Transport)","pattern":"http_body_not_closed","within_seconds":60,"stopped":true,"starts_after_seconds":30}]}"#;
+{"name":"c","about":"z","leaks":[{"marker":"","in":"net/http.(*Transport)","pattern":"http_body_not_closed","within_seconds":60,"stopped":true,"also":["context."],"starts_after_seconds":30}]}"#;
 
     fn files(text: &str) -> Vec<(String, String)> {
         vec![
@@ -202,7 +214,10 @@ mod tests {
         let leak = &all[2].leaks[0];
         assert!(leak.stopped && leak.starts_after_seconds > 29.0);
         assert!(leak.is_at(&place("net/http.(*Transport).dialConn", "transport.go", 1)));
-        assert!(!leak.is_at(&place("net/http.(*Server).Serve", "server.go", 1)));
+        let server = place("net/http.(*Server).Serve", "server.go", 1);
+        assert!(!leak.is_at(&server) && !all[2].loses_at(&server));
+        let context = place("context.propagateCancel", "context.go", 1);
+        assert!(!leak.is_at(&context) && all[2].loses_at(&context));
     }
 
     #[test]

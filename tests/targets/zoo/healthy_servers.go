@@ -13,7 +13,7 @@ import (
 )
 
 func init() {
-	healthy("heartbeats", "connections as of websockets come over two minutes up to 120 and stay, with a heartbeat every 5 s; some leave and are replaced", heartbeats)
+	healthy("heartbeats", "connections as of websockets come over two minutes up to 120 and stay, with a heartbeat every 5 s; some leave and are replaced", webSockets)
 	healthy("uploads", "one upload a second begins, and each takes 50 to 80 s, with something to do every second", uploads)
 	healthy("keep-alive", "an HTTP server and 60 clients whose connections stay open and are idle for most of the time", keepAlive)
 	healthy("long-polling", "requests of an HTTP server that are answered after 25 s where nothing happens, and at once where something does", longPolling)
@@ -21,8 +21,8 @@ func init() {
 	healthy("busy-server", "an HTTP server with 50 requests a second, each with a goroutine that outlives it by a second or two", busyServer)
 }
 
-// listen opens a port of its own on this machine.
-func listen() net.Listener {
+// freePort opens a port of its own on this machine.
+func freePort() net.Listener {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
@@ -30,7 +30,7 @@ func listen() net.Listener {
 	return listener
 }
 
-func heartbeats() {
+func webSockets() {
 	clients := newHub(5 * time.Second)
 	everySecond(1, func() {
 		if clients.number() == 120 {
@@ -74,7 +74,7 @@ type hub struct {
 }
 
 func newHub(period time.Duration) *hub {
-	listener := listen()
+	listener := freePort()
 	go func() {
 		for {
 			connection, err := listener.Accept()
@@ -124,8 +124,8 @@ func (h *hub) beat(now time.Time) {
 	}
 }
 
-// get asks and reads the answer to its end.
-func get(ctx context.Context, c *http.Client, url string) {
+// askFor asks and reads the answer to its end.
+func askFor(ctx context.Context, c *http.Client, url string) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return
@@ -140,7 +140,7 @@ func get(ctx context.Context, c *http.Client, url string) {
 
 // serve answers requests on a port of its own, and says where.
 func serve(handler http.HandlerFunc) string {
-	listener := listen()
+	listener := freePort()
 	go func() { _ = http.Serve(listener, handler) }()
 	return "http://" + listener.Addr().String() + "/"
 }
@@ -152,7 +152,7 @@ func keepAlive() {
 			go func() {
 				c := &http.Client{Transport: &http.Transport{IdleConnTimeout: 10 * time.Minute}}
 				for {
-					get(context.Background(), c, url)
+					askFor(context.Background(), c, url)
 					time.Sleep(between(20*time.Second, 60*time.Second))
 				}
 			}()
@@ -178,7 +178,7 @@ func longPolling() {
 		for i := 0; i < 90; i++ {
 			go func() {
 				for {
-					get(context.Background(), c, url)
+					askFor(context.Background(), c, url)
 					time.Sleep(between(0, 500*time.Millisecond))
 				}
 			}()
@@ -224,7 +224,7 @@ func busyServer() {
 		fmt.Fprintln(w, "done")
 	})
 	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
-	everySecond(50, func() { go get(context.Background(), c, url) })
+	everySecond(50, func() { go askFor(context.Background(), c, url) })
 }
 
 // audit writes down what was done after the answer was given.

@@ -191,7 +191,7 @@ func slowInBusyServer() {
 	})
 	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 	for i := 0; i < 10; i++ {
-		everySecond(10, func() { get(context.Background(), c, url) })
+		everySecond(10, func() { askFor(context.Background(), c, url) })
 	}
 }
 

@@ -40,6 +40,9 @@ type leak struct {
 	StartsAfterSeconds int `json:"starts_after_seconds,omitempty"`
 	// Stopped is a leak that does not grow any more: suspect is enough.
 	Stopped bool `json:"stopped,omitempty"`
+	// Also are the beginnings of functions of libraries whose `go` statements lose goroutines with
+	// it. Whether that is said or not, it is neither due nor wrong.
+	Also []string `json:"also,omitempty"`
 }
 
 var scenarios []scenario
