@@ -1,6 +1,7 @@
 //! Rules that turn series into verdicts with evidence. No I/O, no clock.
 
 mod accumulation;
+pub mod impact;
 mod incidents;
 mod standing;
 

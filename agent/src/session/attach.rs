@@ -8,6 +8,7 @@ use std::{
 use super::{
     Inspected, Names, Options, Program, Session, SessionError,
     govern::{LOOK, TICK},
+    impact::Impacts,
     load::LoadMeter,
     pass::Passes,
     probing::Probing,
@@ -89,6 +90,11 @@ impl Session {
             tracker,
             rules: vec![Box::new(Accumulation), Box::new(Standing)],
             incidents: Incidents::default(),
+            impacts: Impacts::new(
+                pid,
+                passes.as_ref().and_then(Passes::heap),
+                load.created_by_now(),
+            ),
             births: HashMap::new(),
             births_at: Duration::ZERO,
             creation_stacks: HashMap::new(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Landmarks, LandmarksError, Program};
 use crate::{
     memory::{MemoryError, MemoryReader},
-    runtime::{Census, Goroutine, Scheduler, Scope},
+    runtime::{Census, Goroutine, HeapSize, Scheduler, Scope},
     track::{CensusObservation, Counted, Goids, SCALES},
 };
 
@@ -50,6 +50,11 @@ impl Passes {
     /// The scheduler's counters, where they were found.
     pub(super) fn scheduler(&self) -> Option<Scheduler> {
         self.landmarks.scheduler
+    }
+
+    /// Where the size of the Go heap is, where that was found.
+    pub(super) fn heap(&self) -> Option<HeapSize> {
+        self.landmarks.heap
     }
 
     /// Which numbers were given out when.
