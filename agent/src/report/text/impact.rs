@@ -9,6 +9,8 @@ use crate::report::{
 
 /// RSS is said to follow from here on.
 const FOLLOWS: f64 = 0.8;
+/// Less than a goroutine in a day is no growth.
+const LEAST: f64 = 1.0 / 24.0;
 /// A time to a limit beyond ten years is none that matters.
 const FOREVER: f64 = 10.0 * 365.0 * 86_400.0;
 /// Open leaks that a status names.
@@ -16,11 +18,18 @@ const NAMED: usize = 3;
 
 /// `3,600 goroutines and 7.2 MiB of stacks an hour; …`; `None` where no rate is known.
 pub(super) fn impact(impact: &Impact) -> Option<String> {
-    let mut text = format!("{} goroutines", rate(impact.goroutines_per_hour?));
-    if let Some(bytes) = impact.stack_bytes_per_hour.filter(|bytes| *bytes >= 1.0) {
-        let _ = write!(text, " and {} of stacks", whole(bytes));
-    }
-    text.push_str(" an hour");
+    let mut text = match impact.goroutines_per_hour? {
+        goroutines if goroutines.abs() < LEAST => "no growth at present".to_owned(),
+        goroutines => {
+            let stacks = impact.stack_bytes_per_hour.filter(|bytes| *bytes >= 1.0);
+            let stacks = stacks.map(|bytes| format!(" and {} of stacks", whole(bytes)));
+            format!(
+                "{} goroutines{} an hour",
+                rate(goroutines),
+                stacks.unwrap_or_default()
+            )
+        }
+    };
     match impact.rss_correlation {
         Some(r) if r > FOLLOWS => {
             let _ = write!(text, "; RSS follows (r = {r:.2})");
@@ -210,6 +219,13 @@ mod tests {
         };
         insta::assert_snapshot!(said(&slow), @"4.2 goroutines an hour; RSS does not follow (r = -0.20)");
         assert_eq!(said(&Impact::default()), "");
+        let calm = Impact {
+            goroutines_per_hour: Some(0.0),
+            rss_correlation: None,
+            seconds_to_limit: None,
+            ..full()
+        };
+        assert_eq!(said(&calm), "no growth at present");
     }
 
     #[test]

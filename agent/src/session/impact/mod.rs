@@ -2,6 +2,8 @@
 //! something to say.
 
 mod process;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -208,18 +210,24 @@ impl Impacts {
     }
 
     /// All open leaks, those that take most first.
-    pub(super) fn open_leaks(&mut self, tracker: &Tracker, names: &mut Names) -> Vec<OpenLeak> {
+    fn ranked(&mut self) -> Vec<(RuntimeAddress, Verdict, Impact)> {
         self.assess();
         let open = self
             .sites
             .iter()
             .filter_map(|(site, watched)| Some((*site, watched.verdict?, watched.impact.clone()?)));
         let mut ranked: Vec<_> = open.collect();
+        // In the order of their addresses where nothing else tells them apart: it does not change.
+        ranked.sort_by(|(a, _, left), (b, _, right)| left.heavier_first(right).then(a.cmp(b)));
+        ranked
+    }
+
+    /// All open leaks with their names, those that take most first.
+    pub(super) fn open_leaks(&mut self, tracker: &Tracker, names: &mut Names) -> Vec<OpenLeak> {
+        let ranked = self.ranked();
         if ranked.is_empty() {
             return Vec::new();
         }
-        // In the order of their addresses where nothing else tells them apart: it does not change.
-        ranked.sort_by(|(a, _, left), (b, _, right)| left.heavier_first(right).then(a.cmp(b)));
         let starts: HashMap<_, _> = tracker.sites().map(|site| (site.pc, site.start)).collect();
         let of_leaks = ranked.len();
         let ranked = (1..).zip(ranked);
