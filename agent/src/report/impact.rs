@@ -28,6 +28,8 @@ pub struct Impact {
     /// Memory that goes in an hour: stacks, or all by which RSS grows where it follows the leak,
     /// whichever is more.
     pub bytes_per_hour: Option<f64>,
+    /// What that is taken from: `stacks`, which is the least it can be, or `rss`.
+    pub bytes_from: Option<&'static str>,
     /// The limit of memory that is reached first.
     pub limit_bytes: Option<u64>,
     /// Whose limit: `cgroup_v2`, `cgroup_v1`, or `host` for the memory of the machine.

@@ -3,6 +3,7 @@
 //
 //	leak TIMES BYTES   from now on so many goroutines a second are lost, each of which holds so much
 //	hold TIMES BYTES   so many goroutines are lost now
+//	garbage BYTES      from now on so much a second is allocated and let go
 //	memory             runtime.MemStats, as JSON, with the number of goroutines lost
 //	collect            runs the garbage collector
 package main
@@ -43,6 +44,10 @@ func answer(command string) string {
 		}
 		return "ok"
 	}
+	if _, err := fmt.Sscanf(command, "garbage %d", &bytes); err == nil {
+		go garbage(bytes)
+		return "ok"
+	}
 	switch command {
 	case "memory":
 		return memory()
@@ -69,6 +74,17 @@ func hold(bytes int) {
 	}
 	<-never
 	runtime.KeepAlive(held)
+}
+
+var let []byte
+
+// garbage allocates in pieces of a kilobyte, a hundred times a second.
+func garbage(bytes int) {
+	for range time.NewTicker(10 * time.Millisecond).C {
+		for n := 0; n < bytes/100; n += 1024 {
+			let = make([]byte, 1024)
+		}
+	}
 }
 
 func memory() string {

@@ -80,6 +80,28 @@ pub struct Impact {
     /// Memory that goes in an hour, in bytes: stacks, or all by which RSS grows where it follows
     /// the count, whichever is more.
     pub bytes_per_hour: Figure,
+    /// What that is taken from.
+    pub basis: Basis,
+}
+
+/// What the memory that a leak takes is concluded from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// Its goroutines' stacks alone: what else they hold is not known, so it takes at least this.
+    Stacks,
+    /// All by which RSS grows.
+    Rss,
+}
+
+impl Basis {
+    /// The word for it in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stacks => "stacks",
+            Self::Rss => "rss",
+        }
+    }
 }
 
 impl Impact {
@@ -125,6 +147,11 @@ impl Impact {
                 (Err(reason), _) => Err(reason.clone()),
             },
         };
+        let basis = match (&stack_bytes_per_hour, rss_per_hour) {
+            (Ok(stacks), Some(rss)) if rss <= *stacks => Basis::Stacks,
+            (_, Some(_)) => Basis::Rss,
+            (_, None) => Basis::Stacks,
+        };
         Self {
             goroutines_per_hour,
             stack_bytes_per_hour,
@@ -133,6 +160,7 @@ impl Impact {
             heap_correlation,
             points: samples.len(),
             bytes_per_hour,
+            basis,
         }
     }
 

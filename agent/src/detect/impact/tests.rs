@@ -47,6 +47,7 @@ fn a_leak_that_takes_memory() {
     assert!(near(&impact.bytes_per_hour, 3600.0 * 65_536.0));
     assert!(near(&impact.seconds_to_limit(64 * MIB), 1024.0));
     assert!(impact.rss_follows());
+    assert_eq!(impact.basis, Basis::Rss);
 }
 
 #[test]
@@ -58,6 +59,7 @@ fn stacks_alone_where_memory_goes_its_own_way() {
     };
     let impact = Impact::of(&history(100, saw), None, Some(8192.0));
     assert!(!impact.rss_follows(), "{impact:?}");
+    assert_eq!(impact.basis, Basis::Stacks);
     assert_eq!(impact.bytes_per_goroutine, Err(NotKnown::DoesNotFollow));
     assert_eq!(
         impact.heap_correlation,

@@ -49,9 +49,13 @@ pub(super) fn impact(impact: &Impact) -> Option<String> {
             Some("host") => "the machine's",
             _ => "the cgroup's",
         };
+        let basis = match impact.bytes_from {
+            Some("stacks") => "by stacks alone ",
+            _ => "",
+        };
         let _ = write!(
             text,
-            "; {whose} {} are full in {}",
+            "; {basis}{whose} {} are full in {}",
             size(bytes),
             span(seconds)
         );
@@ -182,6 +186,7 @@ mod tests {
             heap_correlation: Some(0.99),
             points: 40,
             bytes_per_hour: Some(240e6),
+            bytes_from: Some("rss"),
             limit_bytes: Some(512 << 20),
             limit_kind: Some("cgroup_v2"),
             limit_path: Some("/pods/app".into()),
@@ -202,10 +207,11 @@ mod tests {
             rank: Some(2),
             of_leaks: 3,
             bytes_per_goroutine: None,
+            bytes_from: Some("stacks"),
             limit_kind: Some("host"),
             ..full()
         };
-        insta::assert_snapshot!(said(&several), @"3,600 goroutines and 7.0 MiB of stacks an hour; RSS follows (r = 0.97); the machine's 512.0 MiB are full in 2 h 10 min; rank 2 of 3 leaks");
+        insta::assert_snapshot!(said(&several), @"3,600 goroutines and 7.0 MiB of stacks an hour; RSS follows (r = 0.97); by stacks alone the machine's 512.0 MiB are full in 2 h 10 min; rank 2 of 3 leaks");
     }
 
     #[test]
@@ -317,6 +323,7 @@ mod tests {
             "heap_correlation",
             "points",
             "bytes_per_hour",
+            "bytes_from",
             "limit_bytes",
             "limit_kind",
             "limit_path",

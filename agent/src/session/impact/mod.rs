@@ -269,6 +269,7 @@ impl Impacts {
             heap_correlation: known("heap_correlation", &impact.heap_correlation),
             points: impact.points,
             bytes_per_hour: known("bytes_per_hour", &impact.bytes_per_hour),
+            bytes_from: impact.bytes_per_hour.is_ok().then(|| impact.basis.as_str()),
             seconds_to_limit: known("seconds_to_limit", &seconds),
             ..report::Impact::default()
         };
@@ -290,6 +291,9 @@ impl Impacts {
         }
         if report.limit_path.is_none() && report.limit_kind.is_some() {
             unknown.insert("limit_path", NO_CGROUP_LIMIT.into());
+        }
+        if let Some(reason) = unknown.get("bytes_per_hour").cloned() {
+            unknown.insert("bytes_from", reason);
         }
         report.unknown = unknown;
         report
