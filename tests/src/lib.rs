@@ -9,6 +9,8 @@ pub mod agent;
 pub mod bench;
 /// The same check for each release and way to link, and what differs between them.
 pub mod cells;
+/// A cgroup with a limit of memory.
+pub mod cgroup;
 /// What the programs count themselves, compared with what the agent says.
 pub mod counts;
 /// Verdicts on programs of which it is known whether they leak.

@@ -45,6 +45,13 @@ impl Incidents {
         self.opened
     }
 
+    /// Sites with an open incident, and its verdict.
+    pub fn open(&self) -> impl Iterator<Item = (RuntimeAddress, Verdict)> {
+        self.open
+            .iter()
+            .map(|(site, incident)| (*site, incident.verdict))
+    }
+
     /// Whether `site` has an open incident.
     #[must_use]
     pub fn is_open(&self, site: RuntimeAddress) -> bool {

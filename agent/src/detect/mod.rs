@@ -2,6 +2,7 @@
 
 mod accumulation;
 mod combine;
+pub mod impact;
 mod incidents;
 mod outliving;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The one serializable model, and its renderers. What a program reads is fixed by the output
 //! contract: fields may be added, never renamed.
 
+mod impact;
 mod json;
 mod model;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod text;
 mod time;
 mod words;
 
+pub use impact::{Impact, OpenLeak, ProcessUse};
 pub use json::JsonLines;
 pub use model::{
     Attached, CostOfHits, DetachReason, Detached, Disagreement, Event, EventKind, Leak, Lifetime,

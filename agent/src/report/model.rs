@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::{Impact, OpenLeak, ProcessUse};
 use crate::detect::Verdict;
 
 /// A place in the program's source. `None` where the binary does not tell.
@@ -169,6 +170,10 @@ pub struct Status {
     pub disagreement: Option<Disagreement>,
     /// How many probes are attached.
     pub probes: usize,
+    /// What the process uses of memory and processors.
+    pub process: Box<ProcessUse>,
+    /// The open leaks, those that take most memory first.
+    pub leaks: Vec<OpenLeak>,
     /// Why a figure is null.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unknown: Unknown,
@@ -295,6 +300,8 @@ pub struct Leak {
     pub coverage: f64,
     /// Some of the goroutines, by their ids.
     pub goids: Vec<u64>,
+    /// What it does to the process.
+    pub impact: Impact,
     /// Why a field is null.
     pub unknown: Unknown,
 }
@@ -341,6 +348,9 @@ pub struct Detached {
     pub leaks: usize,
 }
 
-fn verdict<S: serde::Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn verdict<S: serde::Serializer>(
+    verdict: &Verdict,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(verdict.as_str())
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Attached, CostOfHits, DetachReason, Detached, Disagreement, Event, EventKind, Leak, Lifetime,
-    ModeChange, Overhead, Parks, Place, ProcessInfo, Resolved, SiteCounts, SiteName, Status,
-    Unknown,
+    Attached, CostOfHits, DetachReason, Detached, Disagreement, Event, EventKind, Impact, Leak,
+    Lifetime, ModeChange, Overhead, Parks, Place, ProcessInfo, Resolved, SiteCounts, SiteName,
+    Status, Unknown,
 };
 use crate::detect::Verdict;
 
@@ -121,6 +121,8 @@ pub(super) fn status() -> Status {
             repaired: 0,
         }),
         probes: 2,
+        process: Box::default(),
+        leaks: Vec::new(),
         unknown: Unknown::from([("goroutines", "only those created since are seen".into())]),
     }
 }
@@ -154,6 +156,7 @@ pub(super) fn leak() -> Leak {
         oldest_seconds: Some(83.4),
         coverage: 1.0,
         goids: vec![34, 51],
+        impact: Impact::default(),
         unknown: Unknown::from([("pattern", "patterns are not recognised yet".into())]),
     }
 }

@@ -1,5 +1,6 @@
 //! Calm text for a terminal: a line a status with the sites that grow, a paragraph a leak.
 
+mod impact;
 #[cfg(test)]
 mod tests;
 
@@ -142,6 +143,9 @@ impl<W: Write> Text<W> {
             "  {dim}{}{seldom}{off}",
             costs(status.mode, &status.overhead)
         )?;
+        if let Some(text) = impact::process(&status.process) {
+            writeln!(self.output, "  {dim}{text}{off}")?;
+        }
         if let Some(Disagreement {
             goroutines,
             repaired: repaired @ 1..,
@@ -154,6 +158,9 @@ impl<W: Write> Text<W> {
         }
         for (what, count) in status.drops.iter().filter(|(_, count)| **count > 0) {
             writeln!(self.output, "  lost: {what} {count}")?;
+        }
+        if let Some(text) = impact::open_leaks(&status.leaks) {
+            writeln!(self.output, "  leaks by impact: {text}")?;
         }
         let growing: Vec<&SiteCounts> = status.sites.iter().filter(|site| site.growing).collect();
         if growing.is_empty() {
@@ -225,6 +232,9 @@ impl<W: Write> Text<W> {
         }
         if let Some(bytes) = leak.stack_bytes {
             writeln!(self.output, "  stacks: about {}", size(bytes))?;
+        }
+        if let Some(text) = impact::impact(&leak.impact) {
+            writeln!(self.output, "  impact: {text}")?;
         }
         for sentence in &leak.evidence {
             writeln!(self.output, "  - {sentence}")?;

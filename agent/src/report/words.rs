@@ -132,7 +132,8 @@ pub(super) fn size(bytes: u64) -> String {
     match bytes as f64 {
         b if b < 1024.0 => format!("{b} B"),
         b if b < 1024.0 * 1024.0 => format!("{:.0} KiB", b / 1024.0),
-        b => format!("{:.1} MiB", b / 1024.0 / 1024.0),
+        b if b < 1024.0 * 1024.0 * 1024.0 => format!("{:.1} MiB", b / 1024.0 / 1024.0),
+        b => format!("{:.1} GiB", b / 1024.0 / 1024.0 / 1024.0),
     }
 }
 

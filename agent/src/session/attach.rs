@@ -8,6 +8,7 @@ use std::{
 use super::{
     Inspected, Names, Options, Program, Session, SessionError,
     govern::{LOOK, TICK},
+    impact::Impacts,
     load::LoadMeter,
     pass::Passes,
     probing::Probing,
@@ -93,6 +94,11 @@ impl Session {
                 Box::new(Standing),
             ],
             incidents: Incidents::default(),
+            impacts: Impacts::new(
+                pid,
+                passes.as_ref().and_then(Passes::heap),
+                load.created_by_now(),
+            ),
             births: HashMap::new(),
             births_at: Duration::ZERO,
             creation_stacks: HashMap::new(),

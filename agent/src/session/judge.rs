@@ -21,6 +21,9 @@ impl Session {
                 changes.push((site.clone(), change, rule.unwrap_or_default()));
             }
         }
+        if !changes.is_empty() {
+            self.impacts.update(&self.incidents);
+        }
         changes
             .into_iter()
             .map(|(site, change, rule)| {
@@ -31,6 +34,7 @@ impl Session {
                             memory: &self.memory,
                             unwinder: &mut self.unwinder,
                             names: &mut self.names,
+                            impacts: &mut self.impacts,
                             coverage,
                         }
                         .leak(

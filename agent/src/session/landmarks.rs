@@ -6,7 +6,7 @@ use super::Program;
 use crate::{
     memory::{MemoryError, MemoryReader},
     runtime::{
-        AllGoroutines, LabelsLayout, NotFound, Scheduler, SelfCheckError, SemaphoreTable,
+        AllGoroutines, HeapSize, LabelsLayout, NotFound, Scheduler, SelfCheckError, SemaphoreTable,
         WaitLayout, Waits,
         layout::{LayoutError, Source},
         self_check,
@@ -41,6 +41,8 @@ pub struct Landmarks {
     /// The table of semaphores; `None` where it was not found, or is not needed because goroutines
     /// lead to their semaphores themselves (from Go 1.26 on).
     pub semaphores: Option<SemaphoreTable>,
+    /// The size of the Go heap; `None` where it was not found.
+    pub heap: Option<HeapSize>,
     /// How labels are kept; `None` where the program has no maps, and so no labels.
     pub labels: Option<LabelsLayout>,
     /// Offset of `m.procid`, a thread's id.
@@ -82,9 +84,15 @@ impl Landmarks {
             true => Scheduler::find(binary, memory, *bias, layouts)?,
             false => None,
         };
+        // Nothing else depends on it.
+        let heap = is_known
+            .then(|| HeapSize::find(binary, memory, *bias, layouts).ok())
+            .flatten()
+            .flatten();
         let found = Self {
             all,
             scheduler,
+            heap,
             semaphores,
             labels: LabelsLayout::new(layouts, minor).ok(),
             procid: layouts.offset_of_size("runtime.m", "procid", 8)?,

@@ -1,6 +1,6 @@
 //! A finding with everything that can be said of it.
 
-use super::{Program, evidence, names::Names};
+use super::{Program, evidence, impact::Impacts, names::Names};
 use crate::{
     binary::RuntimeAddress,
     detect::{Finding, Verdict},
@@ -16,6 +16,7 @@ pub(super) struct Describer<'a, M> {
     pub(super) memory: &'a M,
     pub(super) unwinder: &'a mut Unwinder,
     pub(super) names: &'a mut Names,
+    pub(super) impacts: &'a mut Impacts,
     pub(super) coverage: f64,
 }
 
@@ -62,6 +63,9 @@ impl<M: MemoryReader> Describer<'_, M> {
                 "no creation stack of this site was taken".into(),
             );
         }
+        let stack = seen.stack_bytes.filter(|_| number > 0);
+        let stack = stack.map(|bytes| bytes as f64 / number as f64);
+        let impact = self.impacts.leak(site, &finding, stack);
         Leak {
             verdict: finding.verdict,
             rule,
@@ -84,6 +88,7 @@ impl<M: MemoryReader> Describer<'_, M> {
             oldest_seconds: site.oldest.map(|age| age.as_secs_f64()),
             coverage: self.coverage,
             goids: seen.goids,
+            impact,
             unknown,
         }
     }

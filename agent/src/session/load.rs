@@ -19,6 +19,21 @@ pub(super) struct LoadMeter {
     first: Option<u64>,
 }
 
+/// Goroutines created since the program began, and when that was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Created {
+    at: Instant,
+    number: u64,
+}
+
+impl Created {
+    /// Goroutines created a second since `earlier`; `None` where no time has passed.
+    pub(super) fn since(self, earlier: Self) -> Option<f64> {
+        let passed = self.at.saturating_duration_since(earlier.at).as_secs_f64();
+        (passed > 0.0).then(|| self.number.saturating_sub(earlier.number) as f64 / passed)
+    }
+}
+
 /// Each is `None` where it could not be read.
 #[derive(Debug)]
 struct Counters {
@@ -50,6 +65,16 @@ impl LoadMeter {
         let load = self.last.as_ref().map(|last| now.since(last));
         self.last = Some(now);
         load.unwrap_or_default()
+    }
+
+    /// Goroutines created when it was read last; `None` where that is not known.
+    pub(super) fn created_by_now(&self) -> Option<Created> {
+        let last = self.last.as_ref()?;
+        let number = last.activity.as_ref()?.created;
+        Some(Created {
+            at: last.at,
+            number,
+        })
     }
 
     /// Goroutines created since it was read first; `None` where that is not known.

@@ -9,6 +9,7 @@ mod core;
 mod core_match;
 mod evidence;
 mod govern;
+mod impact;
 mod inspect;
 mod judge;
 mod landmarks;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Landmarks, LandmarksError, Program};
 use crate::{
     memory::{MemoryError, MemoryReader},
-    runtime::{Census, Goroutine, Purpose, Scheduler, Scope},
+    runtime::{Census, Goroutine, HeapSize, Purpose, Scheduler, Scope},
     track::{AGES, CensusObservation, Counted, Goids, Sampled, Waiting},
 };
 
@@ -50,6 +50,11 @@ impl Passes {
     /// The scheduler's counters, where they were found.
     pub(super) fn scheduler(&self) -> Option<Scheduler> {
         self.landmarks.scheduler
+    }
+
+    /// Where the size of the Go heap is, where that was found.
+    pub(super) fn heap(&self) -> Option<HeapSize> {
+        self.landmarks.heap
     }
 
     /// Which numbers were given out when.

@@ -59,6 +59,8 @@ pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
             repaired: inputs.tracker.repaired(),
         }),
         probes: inputs.probes,
+        process: Box::default(),
+        leaks: Vec::new(),
         unknown: match inputs.goroutines {
             Some(_) => Unknown::new(),
             None => Unknown::from([(

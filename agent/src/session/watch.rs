@@ -9,6 +9,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::{
     Inspected, Names, Options, SessionError, births,
+    impact::Impacts,
     load::LoadMeter,
     pass::Passes,
     probing::{Cost, Probing},
@@ -21,7 +22,7 @@ use crate::{
     governor::{Governor, Mode},
     memory::LiveMemory,
     probes::{Calibration, Mechanism as _, PerfUprobes, Readout},
-    report::{Attached, CostOfHits, DetachReason, Detached, Event, EventKind, timestamp},
+    report::{Attached, CostOfHits, DetachReason, Detached, Event, EventKind, Status, timestamp},
     runtime::Unwinder,
     track::{Living, Observation, Seen, Tracker},
 };
@@ -43,6 +44,7 @@ pub struct Session {
     pub(super) tracker: Tracker,
     pub(super) rules: Vec<Box<dyn Rule>>,
     pub(super) incidents: Incidents,
+    pub(super) impacts: Impacts,
     /// The living that probes remember, and when they were looked at.
     pub(super) births: HashMap<u64, Living>,
     pub(super) births_at: Duration,
@@ -168,6 +170,7 @@ impl Session {
             let created = created_since(&mut self.focused, &before);
             self.tracker.observe_census(at, seen, &created);
         }
+        self.impacts.observe(at, &self.memory, &self.tracker);
         let events = self.judge(at, self.coverage(&before));
         let work = (own_time() - before_work).max(0.0);
         let pause = Duration::from_secs_f64(work / self.governor.observing());
@@ -212,6 +215,12 @@ impl Session {
             },
             &mut self.names,
         );
+        let created = self.load.created_by_now();
+        let status = Status {
+            process: Box::new(self.impacts.process(&self.memory, created)),
+            leaks: self.impacts.open_leaks(&self.tracker, &mut self.names),
+            ..status
+        };
         Ok(Event {
             time,
             ..self.event(EventKind::Status(status))

@@ -9,6 +9,8 @@ mod error;
 mod find;
 mod lifetime;
 mod mappings;
+mod memory_limit;
+mod memory_use;
 mod process;
 mod switches;
 
@@ -17,5 +19,7 @@ pub use error::TargetError;
 pub use find::find_by_name;
 pub use lifetime::{Lifetime, Vitality};
 pub use mappings::load_bias;
+pub use memory_limit::{LimitKind, MemoryLimit, MemoryLimitError};
+pub use memory_use::{HostMemory, HostMemoryError, MemoryUse, Usage};
 pub use process::{Process, ProcessIdentity};
 pub use switches::first_threads_switches;

@@ -75,7 +75,15 @@ fn mode_has_the_contracts_names() {
 fn status_has_the_contracts_names() {
     let line = line(EventKind::Status(status()));
     assert_eq!(line["event"], "status");
-    let names = ["mode", "coverage", "overhead", "goroutines", "sites"];
+    let names = [
+        "mode",
+        "coverage",
+        "overhead",
+        "goroutines",
+        "sites",
+        "process",
+        "leaks",
+    ];
     has(&Value::from(line.clone()), &names);
     assert!(line["unknown"]["goroutines"].is_string());
     let overhead = [
@@ -137,6 +145,7 @@ fn leak_has_the_contracts_names() {
             "retained_bytes",
             "oldest_seconds",
             "coverage",
+            "impact",
         ],
     );
     assert_eq!(line["pattern"], Value::Null);

@@ -147,6 +147,16 @@ pub const WANTED: &[(&str, &[&str])] = &[
             "arenaHints",
         ],
     ),
+    (
+        "runtime.gcControllerState",
+        &[
+            "gcPercent",
+            "memoryLimit",
+            "heapMinimum",
+            "heapLive",
+            "heapMarked",
+        ],
+    ),
     ("runtime.heapArena", &[]),
     ("runtime.mspan", &[]),
     ("runtime.mSpanStateBox", &[]),
