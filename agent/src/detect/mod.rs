@@ -1,6 +1,8 @@
 //! Rules that turn series into verdicts with evidence. No I/O, no clock.
 
 mod accumulation;
+mod baseline;
+mod fate;
 mod incidents;
 mod standing;
 
@@ -9,6 +11,8 @@ use std::time::Duration;
 use crate::track::Site;
 
 pub use accumulation::Accumulation;
+pub use baseline::{Bucket, HOURS, Hour, Normal, Unusual};
+pub use fate::{BuildRecord, Missing, Proof, State, Taken, prove};
 pub use incidents::{Change, Incidents};
 pub use standing::Standing;
 
