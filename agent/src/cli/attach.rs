@@ -120,6 +120,9 @@ impl Watch<'_> {
     fn end(&mut self, reason: DetachReason) -> anyhow::Result<DetachReason> {
         let status = self.session.status()?;
         self.emit(&status)?;
+        for event in self.session.settle() {
+            self.emit(&event)?;
+        }
         Ok(reason)
     }
 
@@ -183,6 +186,7 @@ fn options(arguments: &AttachArguments) -> Options {
             ..limits
         },
         stop_file: Some(StopFile::new(arguments.stop_file.clone())),
+        history: (!arguments.no_history).then(|| arguments.history.clone()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one serializable model, and its renderers. What a program reads is fixed by the output
 //! contract: fields may be added, never renamed.
 
+mod history;
 mod json;
 mod model;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod text;
 mod time;
 mod words;
 
+pub use history::{History, HistoryBuild, HistoryIncident, LeakHistory};
 pub use json::JsonLines;
 pub use model::{
     Attached, CostOfHits, DetachReason, Detached, Disagreement, Event, EventKind, Leak, Lifetime,
@@ -20,7 +22,7 @@ pub use snapshot::{
     Change, Diff, DiffError, Filter, Group, GroupBy, Moment, SavedError, Snapshot, Waited, WaitsOn,
 };
 pub use text::Text;
-pub use time::timestamp;
+pub use time::{timestamp, timestamp_of};
 
 /// Writes events as they come.
 pub trait Renderer {

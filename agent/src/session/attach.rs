@@ -78,6 +78,7 @@ impl Session {
             return Err(ended);
         }
         attached?;
+        let past = Self::past_of(&inspected, &options);
         let Program { binary, bias, .. } = &inspected.program;
         let now = Instant::now();
         Ok(Self {
@@ -93,6 +94,7 @@ impl Session {
             births_at: Duration::ZERO,
             creation_stacks: HashMap::new(),
             passes,
+            past,
             goroutines: None,
             governor,
             first_reason,

@@ -85,6 +85,8 @@ pub struct Options {
     pub limits: Limits,
     /// While it is there, nothing is watched.
     pub stop_file: Option<StopFile>,
+    /// The database that remembers; `None` is without.
+    pub history: Option<PathBuf>,
 }
 
 /// A process and the program it runs.

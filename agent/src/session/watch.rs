@@ -11,6 +11,7 @@ use super::{
     Inspected, Names, Options, SessionError, births,
     load::LoadMeter,
     pass::Passes,
+    past::Past,
     probing::{Cost, Probing},
     spending::{Spending, Used},
     status::{self, Inputs},
@@ -49,6 +50,7 @@ pub struct Session {
     pub(super) creation_stacks: HashMap<u64, Vec<Vec<RuntimeAddress>>>,
     /// `None` where the goroutines were not found, which probes can do without.
     pub(super) passes: Option<Passes>,
+    pub(super) past: Past,
     pub(super) goroutines: Option<u64>,
     pub(super) governor: Governor,
     /// Why it began as it did.
@@ -102,6 +104,7 @@ impl Session {
             format!("{} at {}+{offset:#x}", probe.kind.name(), probe.function)
         });
         let budget = self.governor.budget();
+        let (history, unknown) = self.history();
         self.event(EventKind::Attached(Attached {
             process: self.inspected.info(),
             mode: self.governor.mode().as_str(),
@@ -119,6 +122,8 @@ impl Session {
                 None => "none",
             },
             probes: probes.collect(),
+            history,
+            unknown,
         }))
     }
 
@@ -168,7 +173,8 @@ impl Session {
             let created = created_since(&mut self.focused, &before);
             self.tracker.observe_census(at, seen, &created);
         }
-        let events = self.judge(at, self.coverage(&before));
+        let mut events = self.judge(at, self.coverage(&before));
+        events.append(&mut self.remember(at));
         let work = (own_time() - before_work).max(0.0);
         let pause = Duration::from_secs_f64(work / self.governor.observing());
         self.next_observation = now + pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -189,7 +195,7 @@ impl Session {
         let Cost { hits, seconds, .. } = self.probing.cost();
         self.spending
             .update(Instant::now(), Used::now(seconds + self.switching));
-        let status = status::status(
+        let mut status = status::status(
             &Inputs {
                 mode: self.governor.mode(),
                 probes: self.probing.attached(),
@@ -212,6 +218,9 @@ impl Session {
             },
             &mut self.names,
         );
+        if self.past.went_off() {
+            status.unknown.append(&mut self.history().1);
+        }
         Ok(Event {
             time,
             ..self.event(EventKind::Status(status))
@@ -222,6 +231,8 @@ impl Session {
     #[must_use]
     pub fn detach(mut self, reason: DetachReason) -> Event {
         let clean = self.probing.end();
+        // Where nobody reads any more, what is to be said is not, but it is remembered.
+        self.settle();
         self.event(EventKind::Detached(Detached {
             reason,
             clean,

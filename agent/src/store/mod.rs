@@ -22,6 +22,9 @@ pub use identity::{BuildIdentity, RunIdentity, SiteIdentity, Statement};
 pub use read::{Incident, IncidentBuild, Known, Learnt};
 pub use write::{Batch, LeakFound, SiteSample, Watched, Written};
 
+/// Where it is if nothing else is said.
+pub const DEFAULT_PATH: &str = "/var/lib/gostray/history.db";
+
 /// Version of the schema.
 pub const VERSION: i32 = 1;
 

@@ -3,14 +3,14 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Read as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{Limits, Store, StoreError, VERSION};
+use super::{DEFAULT_PATH, Limits, Store, StoreError, VERSION};
 
 /// `gstr`, in the header of every database of ours.
 const APPLICATION: i32 = 0x6773_7472;
@@ -36,6 +36,9 @@ impl Store {
     /// # Errors
     /// It cannot be used; the file is as it was.
     pub fn open_with(path: &Path, limits: Limits) -> Result<Self, StoreError> {
+        if path == Path::new(DEFAULT_PATH) {
+            make_directory(path)?;
+        }
         if !is_there(path)? {
             let made = OpenOptions::new()
                 .write(true)
@@ -171,6 +174,17 @@ impl Store {
                 row.get(0)
             })
             .map_err(|source| self.error(source))
+    }
+}
+
+/// The directory of the default file is ours to make; others are not.
+fn make_directory(path: &Path) -> Result<(), StoreError> {
+    let Some(directory) = path.parent().filter(|directory| !directory.exists()) else {
+        return Ok(());
+    };
+    match fs::DirBuilder::new().mode(0o755).create(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map_err(|source| StoreError::from_io(path, source)),
     }
 }
 
