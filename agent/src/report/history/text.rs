@@ -62,13 +62,14 @@ impl HistoryIncident {
                 n + 1
             ),
         };
-        for text in [started, format!("of {}", self.program)] {
-            writeln!(
-                output,
-                "  {}",
-                clipped(&harmless(&text), width.saturating_sub(2))
-            )?;
-        }
+        let room = width.saturating_sub(2);
+        writeln!(output, "  {}", clipped(&harmless(&started), room))?;
+        let program = harmless(&self.program);
+        writeln!(
+            output,
+            "  of {}",
+            shortened(&program, room.saturating_sub(3))
+        )?;
         writeln!(
             output,
             "  first seen {}, last {}; {} since {}",
@@ -105,7 +106,7 @@ impl HistoryBuild {
         let name = self.vcs_revision.as_ref().unwrap_or(&self.build_id);
         let fate = match self.fate {
             "leaks" => "leaks",
-            "verified" => "verified without",
+            "verified" => "fix verified",
             "not_seen_yet" => "not seen again yet",
             _ => "not known",
         };

@@ -362,14 +362,11 @@ impl Past {
             site: *pc,
             evidence: vec![
                 format!(
-                    "this build was watched for {:.0} s in this run and created {} there, more than it \
-                     took to find the leak in builds before",
+                    "watched for {:.0} s in this run, with {} created: with the runs of this build before \
+                     it, more than twice what it took to find the leak",
                     since.seconds, since.created
                 ),
-                format!(
-                    "at the rate of then about {expected:.0} would have been lost, of all runs of this \
-                     build"
-                ),
+                format!("at the rate of before about {expected:.0} would have been lost by now"),
             ],
         })
     }

@@ -98,14 +98,40 @@ fn an_open_and_a_mended_one() {
     other.site.ordinal = 2;
     other.wait_reason = None;
     other.program = "a/very/long/".repeat(12);
-    insta::assert_snapshot!(text(vec![mended(), other.clone()], true), @"?");
-    insta::assert_snapshot!(text(vec![mended(), other], false).lines().last().unwrap(), @"?");
+    insta::assert_snapshot!(text(vec![mended(), other.clone()], true), @r"
+    VERIFIED (likely) /src/app/search.go:31
+      go main.search.func1 in main.search
+      of example.com/app/cmd/search
+      first seen 2026-11-16 09:00, last 2026-11-16 10:00; verified since 2026-11-17 10:00
+      +60.0 a minute, 3600 at the peak, chan send; 6 runs of 3 builds
+        8f2c01aa77   2026-11-16  leaks                 +60.0 a minute, 3600 lost of 36000 in 60 min
+        77b0e1       2026-11-17  not seen again yet     +0.0 a minute, 0 lost of 80 in 8.0 s
+                     22 s more have to be watched, and 220 more created, before that means anything
+        a09c4d41c0f… 2026-11-18  fix verified           +0.0 a minute, 0 lost of 36000 in 60 min
+                     about 3600 would have been lost at the rate of before
+
+    RETURNED (likely) /src/app/search.go:31
+      go main.search.func1 in main.search, statement 3 of these
+      of …/long/a/very/long/a/very/long/a/very/long/a/very/long/a/very/long/a/very/long/a/very/long/
+      first seen 2026-11-16 09:00, last 2026-11-16 10:00; returned since 2026-11-17 10:00
+      +60.0 a minute, 3600 at the peak; 18 runs of 9 builds
+        000000       2026-11-16  leaks                 +60.0 a minute, 3600 lost of 36000 in 60 min
+        … 3 more …
+        444444       2026-11-20  leaks                 +60.0 a minute, 3600 lost of 36000 in 60 min
+        555555       2026-11-21  leaks                 +60.0 a minute, 3600 lost of 36000 in 60 min
+        666666       2026-11-22  leaks                 +60.0 a minute, 3600 lost of 36000 in 60 min
+        777777       2026-11-23  leaks                 +60.0 a minute, 3600 lost of 36000 in 60 min
+        888888       2026-11-24  leaks                 +60.0 a minute, 3600 lost of 36000 in 60 min
+
+    2 leaks in /var/lib/gostray/history.db
+    ");
+    insta::assert_snapshot!(text(vec![mended(), other], false).lines().last().unwrap(), @"1 leak in /var/lib/gostray/history.db; 1 more resolved or verified; --all shows it");
 }
 
 #[test]
 fn nothing_to_tell() {
-    insta::assert_snapshot!(text(Vec::new(), false), @"?");
-    insta::assert_snapshot!(text(vec![mended()], false), @"?");
+    insta::assert_snapshot!(text(Vec::new(), false), @"no leaks remembered in /var/lib/gostray/history.db");
+    insta::assert_snapshot!(text(vec![mended()], false), @"no open leaks in /var/lib/gostray/history.db; 1 leak resolved or verified; --all shows it");
 }
 
 #[test]
