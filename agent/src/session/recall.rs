@@ -13,6 +13,10 @@ use crate::{
     track::Site,
 };
 
+/// Sites that are identified in one observation: their functions have to be decoded. There is time for
+/// thousands before the first sample is taken.
+const AT_ONCE: usize = 100;
+
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 impl Session {
@@ -86,14 +90,20 @@ impl Session {
     }
 
     fn identify_all(&mut self) {
+        let mut left = AT_ONCE;
         for site in self.tracker.sites() {
             let name = self.names.site(site.pc, site.start);
             if names::is_system(&name.start.function) || site.start.is_none() {
                 continue;
             }
             let names = &mut self.names;
-            self.past
+            let is_new = self
+                .past
                 .identify(site.pc, || names.remembered(site.pc, site.start));
+            left -= usize::from(is_new);
+            if left == 0 {
+                return;
+            }
         }
     }
 

@@ -137,16 +137,18 @@ impl Past {
         self.went_off
     }
 
-    /// Which site in whatever build; `name` tells when it is asked for the first time.
+    /// Which site in whatever build; `name` tells when it is asked for the first time. Whether it was.
     pub(super) fn identify(
         &mut self,
         pc: RuntimeAddress,
         name: impl FnOnce() -> (SiteIdentity, Place),
-    ) {
-        if self.writer.is_some() && !self.sites.contains_key(&pc) {
+    ) -> bool {
+        let is_new = self.writer.is_some() && !self.sites.contains_key(&pc);
+        if is_new {
             let (identity, created_at) = name();
             self.sites.insert(pc, Remembered::new(identity, created_at));
         }
+        is_new
     }
 
     /// What is normal for the goroutines alive at a site at this hour of the week; `None` where nothing

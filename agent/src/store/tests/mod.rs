@@ -331,3 +331,27 @@ fn anybody_can_query_it() {
         });
     insta::assert_snapshot!(line.unwrap().join(" | "), @"example.com/app | main.search | main.search.func1 | /src/search.go | 31 | likely | open | 2026-11-16 09:00:00 | 2026-11-16 09:00:00 | 60 | 60 | 1 | 1");
 }
+
+/// For `cargo test -- --ignored --nocapture`: what a busy program's memory takes.
+#[test]
+#[ignore = "a measurement"]
+fn what_a_thousand_sites_take() {
+    let (_directory, path) = file();
+    let mut store = Store::open(&path).unwrap();
+    let begin = std::time::Instant::now();
+    for hour in 0..3 * 168 {
+        let site = |n| SiteSample {
+            // Numbers with all their digits, as they are.
+            creation_rate: Some((n + hour as u64) as f64 / 7.0),
+            ..calm(&format!("main.(*server).handle{n}.func1"), n + hour as u64)
+        };
+        let sites = (0..1000).map(site).collect();
+        store
+            .write(&batch(MONDAY + hour * 3600, "a", 1, sites))
+            .unwrap();
+    }
+    let each = begin.elapsed() / (3 * 168);
+    drop(store);
+    let bytes = std::fs::metadata(&path).unwrap().len();
+    println!("{} MiB, {each:?} a batch", bytes >> 20);
+}
