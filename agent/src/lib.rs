@@ -17,6 +17,8 @@ pub mod memory;
 pub mod governor;
 /// Probe sites, loading, attaching, reading the kernel's maps.
 pub mod probes;
+/// Memory of the past: baselines and incidents in one SQLite file.
+pub mod store;
 /// One watched process: inspection, probes, observations, events.
 pub mod session;
 /// The one serializable model and its renderers.

@@ -15,6 +15,7 @@ use gostray::{
     report::{DiffError, SavedError, Snapshot},
     runtime::layout::LayoutError,
     session::{CoreError, SessionError, SnapshotError},
+    store::StoreError,
     target::TargetError,
 };
 
@@ -355,5 +356,44 @@ fn of_comparisons() {
     insta::assert_snapshot!(each_line_stands_alone(messages), @r"
     gostray: the second snapshot was taken before the first (2026-11-20T21:13:31.000Z, 2026-11-20T21:28:31.000Z); swap them
     gostray: a snapshot says it was taken at `yesterday`, which is no time
+    ");
+}
+
+#[test]
+fn of_databases() {
+    let path = || "/var/lib/gostray/history.db".into();
+    let messages = lines([
+        StoreError::Missing { path: path() },
+        StoreError::NoDirectory { path: path() },
+        StoreError::IsDirectory { path: path() },
+        StoreError::NotAFile { path: path() },
+        StoreError::Denied { path: path() },
+        StoreError::ReadOnly { path: path() },
+        StoreError::Locked { path: path() },
+        StoreError::Full { path: path() },
+        StoreError::Corrupt { path: path() },
+        StoreError::Foreign { path: path() },
+        StoreError::Newer {
+            path: path(),
+            found: 7,
+        },
+        StoreError::Io {
+            path: path(),
+            source: io::Error::from_raw_os_error(5),
+        },
+    ]);
+    insta::assert_snapshot!(each_line_stands_alone(messages), @r"
+    gostray: /var/lib/gostray/history.db: there is no such file; `gostray attach` makes one while it watches
+    gostray: /var/lib/gostray/history.db: its directory is not there; make it, or choose another file (`--history FILE`)
+    gostray: /var/lib/gostray/history.db: this is a directory; name a file in it
+    gostray: /var/lib/gostray/history.db: not a regular file; name one, or a new one
+    gostray: /var/lib/gostray/history.db: access was denied; run as root, or choose another file (`--history FILE`)
+    gostray: /var/lib/gostray/history.db: it is read-only, or on a file system that is; allow writing, or choose another file (`--history FILE`)
+    gostray: /var/lib/gostray/history.db: another process keeps it locked; end what holds it (`fuser /var/lib/gostray/history.db` names it), or choose another file (`--history FILE`)
+    gostray: /var/lib/gostray/history.db: no room for more, on the disk or within the size it may have; make room, or move the file away to begin anew
+    gostray: /var/lib/gostray/history.db: damaged, or no SQLite database; it was left as it is: move it away to begin anew, or try `sqlite3 /var/lib/gostray/history.db .recover`
+    gostray: /var/lib/gostray/history.db: this is another program's SQLite database; choose another file
+    gostray: /var/lib/gostray/history.db: made by a newer gostray (version 7 of the database, this one knows 1); use that one, or choose another file (`--history FILE`)
+    gostray: /var/lib/gostray/history.db: Input/output error (os error 5)
     ");
 }

@@ -100,7 +100,8 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// `gostray attach PID --format json` with more arguments.
+    /// `gostray attach PID --format json` with more arguments; without a memory of the past, unless
+    /// they say otherwise.
     ///
     /// # Errors
     /// It cannot be started.
@@ -111,6 +112,9 @@ impl Agent {
             .arg(pid.to_string())
             .args(["--format", "json"])
             .args(arguments);
+        if !arguments.contains(&"--history") {
+            command.arg("--no-history");
+        }
         Self::spawn(command)
     }
 

@@ -187,7 +187,7 @@ fn the_watchdog_does_not_wait_for_the_agent() {
     let mut target = Target::of("churn", &go::newest().unwrap(), Mode::Stripped).unwrap();
     let mut agent = Command::new(agent::binary().unwrap())
         .args(["attach", &target.pid().to_string()])
-        .args(["--format", "json", "--interval", "100ms"])
+        .args(["--format", "json", "--interval", "100ms", "--no-history"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -62,7 +62,14 @@ fn a_process_is_found_by_its_name() {
     let exe = directory.path().join("named-by-park");
     std::fs::copy(built, &exe).unwrap();
     let target = Target::start(&exe, &[], &[]).unwrap();
-    let arguments = ["attach", "--name", "named-by-park", "--format", "json"];
+    let arguments = [
+        "attach",
+        "--name",
+        "named-by-park",
+        "--format",
+        "json",
+        "--no-history",
+    ];
     let agent = Agent::run(&arguments).unwrap();
     assert_eq!(agent.attached().unwrap()["pid"], target.pid());
     agent.stop_cleanly().unwrap();

@@ -80,7 +80,7 @@ fn watch(agent: &Path, pid: u32, leak: &Place) -> Result<Option<Duration>> {
     let attach = |format: &str| {
         let mut command = Command::new(agent);
         command.args(["attach", &pid.to_string(), "--duration", DURATION]);
-        command.args(["--format", format]);
+        command.args(["--format", format, "--no-history"]);
         command
     };
     let begin = Instant::now();

@@ -8,6 +8,7 @@ use crate::{
     governor::{Budget, MemoryBudget},
     probes::StopFile,
     report::GroupBy,
+    store,
     target::{TargetError, find_by_name},
 };
 
@@ -55,6 +56,10 @@ pub enum Command {
     /// Reads the program's memory while it runs: no probe, no pause. Or the core file it left. Two
     /// snapshots can be compared.
     Snapshot(SnapshotArguments),
+    /// List the leaks that are remembered, and what became of them over restarts and builds.
+    ///
+    /// Reads what `gostray attach` has written, also while one writes.
+    History(HistoryArguments),
     /// Say what this kernel, these privileges and that program allow, and how to mend what is
     /// missing.
     Doctor(DoctorArguments),
@@ -98,6 +103,13 @@ pub struct AttachArguments {
     /// While this file is there, and root's, no gostray watches anything: all let go at once.
     #[arg(long, value_name = "FILE", default_value = StopFile::DEFAULT, hide_short_help = true)]
     pub stop_file: PathBuf,
+    /// The database that remembers what is normal and what leaked, over restarts and builds; made if it
+    /// is not there.
+    #[arg(long, value_name = "FILE", default_value = store::DEFAULT_PATH, hide_short_help = true)]
+    pub history: PathBuf,
+    /// Remember nothing, and know nothing of the past.
+    #[arg(long, conflicts_with = "history", hide_short_help = true)]
+    pub no_history: bool,
     /// Creation sites the kernel side has room for; without it what the memory allows.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), hide_short_help = true)]
     pub max_sites: Option<u32>,
@@ -229,6 +241,23 @@ impl Target {
             (None, name) => find_by_name(name.as_deref().unwrap_or_default()),
         }
     }
+}
+
+/// `gostray history`.
+#[derive(Clone, Debug, Args)]
+pub struct HistoryArguments {
+    /// The database.
+    #[arg(long, value_name = "FILE", default_value = store::DEFAULT_PATH)]
+    pub history: PathBuf,
+    /// How to write.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Only leaks of this program: the path of its main package, or the last part of it.
+    #[arg(long, value_name = "NAME")]
+    pub program: Option<String>,
+    /// Those that were resolved, and those whose fix was verified, too.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// `gostray doctor`.

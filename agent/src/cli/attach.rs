@@ -125,6 +125,9 @@ impl Watch<'_> {
     fn end(&mut self, reason: DetachReason) -> anyhow::Result<DetachReason> {
         let status = self.session.status()?;
         self.emit(&status)?;
+        for event in self.session.settle() {
+            self.emit(&event)?;
+        }
         Ok(reason)
     }
 
@@ -189,6 +192,7 @@ fn options(arguments: &AttachArguments, config: Config) -> Options {
         },
         stop_file: Some(StopFile::new(arguments.stop_file.clone())),
         suppressions: config.suppressions,
+        history: (!arguments.no_history).then(|| arguments.history.clone()),
     }
 }
 

@@ -5,6 +5,7 @@ mod arguments;
 mod attach;
 mod doctor;
 mod exit;
+mod history;
 mod signals;
 mod snapshot;
 mod terminal;
@@ -41,6 +42,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let ended = match arguments.command {
         Command::Attach(arguments) => attach::run(&arguments),
         Command::Snapshot(arguments) => snapshot::run(&arguments),
+        Command::History(arguments) => history::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };
     let left = wait_for_detaching(DETACH_GRACE);

@@ -3,6 +3,8 @@
 mod accumulation;
 mod combine;
 pub mod impact;
+mod baseline;
+mod fate;
 mod incidents;
 mod outliving;
 #[cfg(test)]
@@ -28,7 +30,9 @@ use std::time::Duration;
 use crate::track::Site;
 
 pub use accumulation::Accumulation;
+pub use baseline::{Bucket, HOURS, Hour, Normal, Unusual};
 pub use combine::judge;
+pub use fate::{BuildRecord, Missing, Proof, State, Taken, prove};
 pub use incidents::{Change, Incidents};
 pub use outliving::Outliving;
 pub use standing::Standing;

@@ -2,6 +2,7 @@
 //! contract: fields may be added, never renamed.
 
 mod impact;
+mod history;
 mod json;
 mod model;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod text;
 mod time;
 mod words;
 
+pub use history::{History, HistoryBuild, HistoryIncident, LeakHistory};
 pub use impact::{Impact, OpenLeak, ProcessUse};
 pub use json::JsonLines;
 pub use model::{
@@ -22,7 +24,7 @@ pub use snapshot::{
     Change, Diff, DiffError, Filter, Group, GroupBy, Moment, SavedError, Snapshot, Waited, WaitsOn,
 };
 pub use text::Text;
-pub use time::timestamp;
+pub use time::{timestamp, timestamp_of};
 
 /// Writes events as they come.
 pub trait Renderer {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Impact, OpenLeak, ProcessUse};
+use super::{Impact, LeakHistory, OpenLeak, ProcessUse};
 use crate::detect::Verdict;
 
 /// A place in the program's source. `None` where the binary does not tell.
@@ -89,6 +89,11 @@ pub struct Attached {
     pub mechanism: &'static str,
     /// The probes, as `event function+offset`.
     pub probes: Vec<String>,
+    /// The database that remembers; null without one.
+    pub history: Option<String>,
+    /// Why a field is null.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: Unknown,
 }
 
 /// What a probe's hit costs the target on this machine, in seconds of processor time.
@@ -298,6 +303,8 @@ pub struct Leak {
     pub oldest_seconds: Option<f64>,
     /// As in `status`.
     pub coverage: f64,
+    /// What is known of it from runs before; null without a database.
+    pub history: Option<LeakHistory>,
     /// Some of the goroutines, by their ids.
     pub goids: Vec<u64>,
     /// What it does to the process.
@@ -315,6 +322,8 @@ pub struct Resolved {
     pub live: u64,
     /// Why it counts as resolved.
     pub evidence: Vec<String>,
+    /// `resolved`, or `verified` where this build was shown to be without the leak of another.
+    pub state: &'static str,
 }
 
 /// Why watching ended.

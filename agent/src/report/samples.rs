@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     Attached, CostOfHits, DetachReason, Detached, Disagreement, Event, EventKind, Impact, Leak,
-    Lifetime, ModeChange, Overhead, Parks, Place, ProcessInfo, Resolved, SiteCounts, SiteName,
-    Status, Unknown,
+    LeakHistory, Lifetime, ModeChange, Overhead, Parks, Place, ProcessInfo, Resolved, SiteCounts,
+    SiteName, Status, Unknown,
 };
 use crate::detect::Verdict;
 
@@ -61,6 +61,8 @@ pub(super) fn attached() -> Attached {
             "creation at runtime.newproc1+0x1c5".into(),
             "exit at runtime.gdestroy+0x4".into(),
         ],
+        history: Some("/var/lib/gostray/history.db".into()),
+        unknown: Unknown::new(),
     }
 }
 
@@ -155,6 +157,15 @@ pub(super) fn leak() -> Leak {
         retained_bytes: None,
         oldest_seconds: Some(83.4),
         coverage: 1.0,
+        history: Some(LeakHistory {
+            state: "returned",
+            first_seen: "2026-11-11T10:20:00.000Z".into(),
+            last_seen: Some("2026-11-15T22:00:00.000Z".into()),
+            runs: 4,
+            builds: 3,
+            earlier_growth_per_minute: Some(60.5),
+            unknown: Unknown::new(),
+        }),
         goids: vec![34, 51],
         impact: Impact::default(),
         unknown: Unknown::from([("pattern", "patterns are not recognised yet".into())]),
@@ -166,6 +177,7 @@ pub(super) fn resolved() -> Resolved {
         site: search(),
         live: 3,
         evidence: vec!["survivors have not risen for 60 s".into()],
+        state: "resolved",
     }
 }
 

@@ -269,8 +269,12 @@ impl<W: Write> Text<W> {
         let Style { dim, good, off, .. } = self.style;
         writeln!(
             self.output,
-            "\n{dim}{}{off} {good}RESOLVED{off} {}: {} alive",
+            "\n{dim}{}{off} {good}{}{off} {}: {} alive",
             clock(time),
+            match resolved.state {
+                "verified" => "FIX VERIFIED",
+                _ => "RESOLVED",
+            },
             line(&resolved.site.created_at),
             resolved.live,
         )?;

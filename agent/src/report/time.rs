@@ -12,6 +12,13 @@ pub fn timestamp(now: SystemTime) -> String {
     )
 }
 
+/// The same of a moment in Unix seconds.
+#[must_use]
+pub fn timestamp_of(unix_seconds: i64) -> String {
+    jiff::Timestamp::from_second(unix_seconds)
+        .map_or_else(|_| "unknown".into(), |time| format!("{time:.3}"))
+}
+
 /// Nanoseconds from 1970 to an RFC 3339 time.
 pub(super) fn nanoseconds(time: &str) -> Option<i64> {
     let time: jiff::Timestamp = time.parse().ok()?;

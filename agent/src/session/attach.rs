@@ -79,6 +79,7 @@ impl Session {
             return Err(ended);
         }
         attached?;
+        let past = Self::past_of(&inspected, &options);
         let Program { binary, bias, .. } = &inspected.program;
         let now = Instant::now();
         Ok(Self {
@@ -103,6 +104,7 @@ impl Session {
             births_at: Duration::ZERO,
             creation_stacks: HashMap::new(),
             passes,
+            past,
             goroutines: None,
             governor,
             first_reason,

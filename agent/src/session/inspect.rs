@@ -88,6 +88,8 @@ pub struct Options {
     pub stop_file: Option<StopFile>,
     /// Leaks that are known, and said as such.
     pub suppressions: Vec<Suppression>,
+    /// The database that remembers; `None` is without.
+    pub history: Option<PathBuf>,
 }
 
 /// A process and the program it runs.

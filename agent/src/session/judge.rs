@@ -28,8 +28,8 @@ impl Session {
             .into_iter()
             .map(|(site, change, rule)| {
                 let kind = match change {
-                    Change::Leaks(finding) => EventKind::Leak(Box::new(
-                        Describer {
+                    Change::Leaks(finding) => {
+                        let mut leak = Describer {
                             program: &self.inspected.program,
                             memory: &self.memory,
                             unwinder: &mut self.unwinder,
@@ -39,18 +39,24 @@ impl Session {
                         }
                         .leak(
                             &site,
-                            finding,
+                            finding.clone(),
                             rule,
                             self.creation_stacks
                                 .get(&site.pc.0)
                                 .and_then(|stacks| stacks.first()),
-                        ),
-                    )),
-                    Change::Resolved(evidence) => EventKind::Resolved(Resolved {
-                        site: self.names.site(site.pc, site.start).clone(),
-                        live: site.alive(),
-                        evidence,
-                    }),
+                        );
+                        self.recall(&site, &finding, &mut leak, at);
+                        EventKind::Leak(Box::new(leak))
+                    }
+                    Change::Resolved(evidence) => {
+                        self.past.stopped(site.pc);
+                        EventKind::Resolved(Resolved {
+                            site: self.names.site(site.pc, site.start).clone(),
+                            live: site.alive(),
+                            evidence,
+                            state: "resolved",
+                        })
+                    }
                 };
                 self.event(kind)
             })

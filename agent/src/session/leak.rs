@@ -87,6 +87,7 @@ impl<M: MemoryReader> Describer<'_, M> {
             retained_bytes: None,
             oldest_seconds: site.oldest.map(|age| age.as_secs_f64()),
             coverage: self.coverage,
+            history: None,
             goids: seen.goids,
             impact,
             unknown,

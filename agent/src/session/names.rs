@@ -5,7 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     binary::{GoBinary, LoadBias, RuntimeAddress},
     report::{Place, SiteName},
-    symbolize::{Frame, PcKind, StackEntry, Symbolized, Symbolizer},
+    store::{SiteIdentity, Statement},
+    symbolize::{Frame, GoStatement, PcKind, StackEntry, Symbolized, Symbolizer},
 };
 
 /// Names addresses; each is looked up once.
@@ -42,6 +43,19 @@ impl Names {
                 |start| started(symbolizer, *bias, start),
             ),
         })
+    }
+
+    /// The same in whatever build, and where it is in this one.
+    pub(super) fn remembered(
+        &mut self,
+        pc: RuntimeAddress,
+        start: Option<RuntimeAddress>,
+    ) -> (SiteIdentity, Place) {
+        let name = self.site(pc, start).clone();
+        let others = self.symbolizer.statements(self.bias.to_link(pc));
+        let others: Vec<_> = others.into_iter().map(statement).collect();
+        let identity = SiteIdentity::of(&name.created_at, &name.start.function, &others);
+        (identity, name.created_at)
     }
 
     /// The calls of a stack of return addresses, innermost first, inlined ones included; without
@@ -119,6 +133,16 @@ fn started(symbolizer: &Symbolizer, bias: LoadBias, start: RuntimeAddress) -> Pl
             ..innermost(symbolizer, bias, start, PcKind::Exact)
         },
         None => unknown(start),
+    }
+}
+
+fn statement(found: GoStatement) -> Statement {
+    Statement {
+        created_at: Place {
+            line: found.line,
+            ..nowhere(found.function)
+        },
+        started: found.started,
     }
 }
 

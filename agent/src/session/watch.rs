@@ -12,6 +12,7 @@ use super::{
     impact::Impacts,
     load::LoadMeter,
     pass::Passes,
+    past::Past,
     probing::{Cost, Probing},
     spending::{Spending, Used},
     status::{self, Inputs},
@@ -51,6 +52,7 @@ pub struct Session {
     pub(super) creation_stacks: HashMap<u64, Vec<Vec<RuntimeAddress>>>,
     /// `None` where the goroutines were not found, which probes can do without.
     pub(super) passes: Option<Passes>,
+    pub(super) past: Past,
     pub(super) goroutines: Option<u64>,
     pub(super) governor: Governor,
     /// Why it began as it did.
@@ -104,6 +106,7 @@ impl Session {
             format!("{} at {}+{offset:#x}", probe.kind.name(), probe.function)
         });
         let budget = self.governor.budget();
+        let (history, unknown) = self.history();
         self.event(EventKind::Attached(Attached {
             process: self.inspected.info(),
             mode: self.governor.mode().as_str(),
@@ -121,6 +124,8 @@ impl Session {
                 None => "none",
             },
             probes: probes.collect(),
+            history,
+            unknown,
         }))
     }
 
@@ -171,7 +176,8 @@ impl Session {
             self.tracker.observe_census(at, seen, &created);
         }
         self.impacts.observe(at, &self.memory, &self.tracker);
-        let events = self.judge(at, self.coverage(&before));
+        let mut events = self.judge(at, self.coverage(&before));
+        events.append(&mut self.remember(at));
         let work = (own_time() - before_work).max(0.0);
         let pause = Duration::from_secs_f64(work / self.governor.observing());
         self.next_observation = now + pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -216,11 +222,14 @@ impl Session {
             &mut self.names,
         );
         let created = self.load.created_by_now();
-        let status = Status {
+        let mut status = Status {
             process: Box::new(self.impacts.process(&self.memory, created)),
             leaks: self.impacts.open_leaks(&self.tracker, &mut self.names),
             ..status
         };
+        if self.past.went_off() {
+            status.unknown.append(&mut self.history().1);
+        }
         Ok(Event {
             time,
             ..self.event(EventKind::Status(status))
@@ -231,6 +240,8 @@ impl Session {
     #[must_use]
     pub fn detach(mut self, reason: DetachReason) -> Event {
         let clean = self.probing.end();
+        // Where nobody reads any more, what is to be said is not, but it is remembered.
+        self.settle();
         self.event(EventKind::Detached(Detached {
             reason,
             clean,

@@ -2,14 +2,16 @@
 
 mod names;
 mod started;
+mod statements;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use names::display_name;
 pub use started::StartedFunction;
+pub use statements::GoStatement;
 
 use crate::binary::{Function, GoBinary, LinkAddress, NativeFrame, native_frames};
 
@@ -76,6 +78,8 @@ pub enum StackEntry {
 pub struct Symbolizer {
     binary: Arc<GoBinary>,
     native: Mutex<HashMap<LinkAddress, Symbolized>>,
+    /// What `go` statements call, once it was sought.
+    newproc: OnceLock<Option<LinkAddress>>,
 }
 
 /// Results about C code that are kept.
@@ -88,6 +92,7 @@ impl Symbolizer {
         Self {
             binary,
             native: Mutex::default(),
+            newproc: OnceLock::new(),
         }
     }
 

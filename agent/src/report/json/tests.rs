@@ -58,6 +58,7 @@ fn attached_has_the_contracts_names() {
         ],
     );
     assert_eq!(line["process"]["container_id"], Value::Null);
+    assert_eq!(line["history"], "/var/lib/gostray/history.db");
 }
 
 #[test]
@@ -150,6 +151,15 @@ fn leak_has_the_contracts_names() {
     );
     assert_eq!(line["pattern"], Value::Null);
     assert!(line["unknown"]["pattern"].is_string());
+    let history = [
+        "state",
+        "first_seen",
+        "last_seen",
+        "runs",
+        "builds",
+        "earlier_growth_per_minute",
+    ];
+    has(&line["history"], &history);
 }
 
 #[test]
@@ -158,6 +168,7 @@ fn resolved_has_the_contracts_names() {
     assert_eq!(line["event"], "resolved");
     is_site(&line["site"]);
     assert_eq!(line["live"], 3);
+    assert_eq!(line["state"], "resolved");
     assert!(line["evidence"][0].is_string());
 }
 

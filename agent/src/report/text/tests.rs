@@ -300,3 +300,14 @@ fn colours_are_switched_off_again() {
         assert_eq!(plain, stripped);
     }
 }
+
+#[test]
+fn a_fix_that_is_verified() {
+    let mut resolved = resolved();
+    resolved.state = "verified";
+    resolved.evidence = vec!["at the rate of before about 60 would have been lost by now".into()];
+    insta::assert_snapshot!(text(EventKind::Resolved(resolved)), @r"
+    11:06:40 FIX VERIFIED /src/app/search.go:31: 3 alive
+      - at the rate of before about 60 would have been lost by now
+    ");
+}
