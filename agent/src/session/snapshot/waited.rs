@@ -76,7 +76,7 @@ fn order(wait: Wait) -> u64 {
         | Wait::Semaphore { address }
         | Wait::Condition { address } => address.0,
         Wait::Timer { at_ns } => at_ns,
-        Wait::Descriptor { fd } => fd,
+        Wait::Descriptor { fd, .. } => fd,
         Wait::NilChannel => 0,
     }
 }
@@ -93,6 +93,7 @@ fn waited(
             address,
             length,
             capacity,
+            ..
         } => Waited::Channel {
             address: address.to_string(),
             length,
@@ -115,7 +116,7 @@ fn waited(
         Wait::Timer { at_ns } => Waited::Timer {
             wakes_in_seconds: (i128::from(at_ns) - i128::from(now_ns)) as f64 / 1e9,
         },
-        Wait::Descriptor { fd } => {
+        Wait::Descriptor { fd, .. } => {
             let known = descriptors.describe(fd);
             let (protocol, local, remote) = known.map_or((None, None, None), |known| {
                 (Some(known.protocol), known.local, known.remote)
@@ -282,6 +283,7 @@ mod tests {
                 address: RuntimeAddress(0x1000 + address),
                 length: 0,
                 capacity: 1,
+                element_size: 8,
             };
             (0..=address).for_each(|_| things.count(channel));
         }
