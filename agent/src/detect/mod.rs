@@ -2,6 +2,7 @@
 
 mod accumulation;
 mod incidents;
+pub mod pattern;
 mod standing;
 
 use std::time::Duration;

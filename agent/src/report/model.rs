@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::WaitsOn;
 use crate::detect::Verdict;
 
 /// A place in the program's source. `None` where the binary does not tell.
@@ -285,6 +286,10 @@ pub struct Leak {
     pub evidence: Vec<String>,
     /// What to change.
     pub advice: Option<String>,
+    /// Go code that does it.
+    pub example: Option<String>,
+    /// What the lost ones looked at wait on: at most ten things, those that most wait on first.
+    pub waits_on: Vec<WaitsOn>,
     /// Stack memory of the living goroutines, extrapolated from the ones looked at.
     pub stack_bytes: Option<u64>,
     /// Heap memory only they hold.

@@ -1,5 +1,6 @@
 //! Calm text for a terminal: a line a status with the sites that grow, a paragraph a leak.
 
+mod advice;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,13 @@ const ROWS: usize = 10;
 const SELDOM: f64 = 2.5;
 
 /// Unknown fields of a leak that are worth a line.
-const ABOUT_THE_TARGET: [&str; 4] = ["wait_reason", "blocked_at", "stack", "created_by"];
+const ABOUT_THE_TARGET: [&str; 5] = [
+    "wait_reason",
+    "blocked_at",
+    "stack",
+    "created_by",
+    "pattern",
+];
 
 /// Writes text; with colours if asked.
 #[derive(Debug)]
@@ -223,12 +230,14 @@ impl<W: Write> Text<W> {
             }
             (None, _) => {}
         }
+        self.waits_on(leak)?;
         if let Some(bytes) = leak.stack_bytes {
             writeln!(self.output, "  stacks: about {}", size(bytes))?;
         }
         for sentence in &leak.evidence {
             writeln!(self.output, "  - {sentence}")?;
         }
+        self.advice(leak)?;
         self.stack("parked at", leak.stack.as_deref())?;
         self.stack("created by", leak.created_by.as_deref())?;
         // What no target could tell yet is for programs to know, not for people to read each time.

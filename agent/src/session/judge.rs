@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Session, leak::Describer, names};
+use super::{Session, evidence::Looker, leak::Describer, names, pass::Passes};
 use crate::{
     detect::{self, Change},
     report::{Event, EventKind, Resolved},
+    target::Descriptors,
 };
 
 impl Session {
@@ -27,20 +28,23 @@ impl Session {
                 let kind = match change {
                     Change::Leaks(finding) => EventKind::Leak(Box::new(
                         Describer {
-                            program: &self.inspected.program,
-                            memory: &self.memory,
-                            unwinder: &mut self.unwinder,
-                            names: &mut self.names,
+                            looker: Looker {
+                                program: &self.inspected.program,
+                                memory: &self.memory,
+                                landmarks: self.passes.as_ref().map(Passes::landmarks),
+                                unwinder: &mut self.unwinder,
+                                names: &mut self.names,
+                                descriptors: Descriptors::of(self.inspected.process.pid()),
+                            },
+                            creation_stacks: &self.creation_stacks,
+                            ages_at: if self.governor.mode().counts_all() {
+                                self.births_at
+                            } else {
+                                at
+                            },
                             coverage,
                         }
-                        .leak(
-                            &site,
-                            finding,
-                            rule,
-                            self.creation_stacks
-                                .get(&site.pc.0)
-                                .and_then(|stacks| stacks.first()),
-                        ),
+                        .leak(&site, finding, rule),
                     )),
                     Change::Resolved(evidence) => EventKind::Resolved(Resolved {
                         site: self.names.site(site.pc, site.start).clone(),

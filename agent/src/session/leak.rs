@@ -1,60 +1,80 @@
 //! A finding with everything that can be said of it.
 
-use super::{Program, evidence, names::Names};
+use std::time::Duration;
+
+use super::{
+    evidence::{Looker, Sample},
+    patterns::{self, CreationStacks},
+};
 use crate::{
-    binary::RuntimeAddress,
-    detect::{Finding, Verdict},
+    detect::{Finding, Verdict, pattern},
     memory::MemoryReader,
     report::{Leak, Unknown},
-    runtime::Unwinder,
     track::Site,
 };
 
 /// What a leak is described with.
 pub(super) struct Describer<'a, M> {
-    pub(super) program: &'a Program,
-    pub(super) memory: &'a M,
-    pub(super) unwinder: &'a mut Unwinder,
-    pub(super) names: &'a mut Names,
+    pub(super) looker: Looker<'a, M>,
+    pub(super) creation_stacks: &'a CreationStacks,
+    /// When the ages of the oldest were last found out.
+    pub(super) ages_at: Duration,
     pub(super) coverage: f64,
 }
 
 impl<M: MemoryReader> Describer<'_, M> {
-    pub(super) fn leak(
-        &mut self,
-        site: &Site,
-        finding: Finding,
-        rule: &'static str,
-        creation_stack: Option<&Vec<RuntimeAddress>>,
-    ) -> Leak {
+    pub(super) fn leak(&mut self, site: &Site, finding: Finding, rule: &'static str) -> Leak {
         // Those that were lost before anybody looked are told by the older ones.
         let (gs, number) = if finding.verdict == Verdict::Suspect || site.oldest_gs.is_empty() {
             (&site.older_gs, site.alive())
         } else {
             (&site.oldest_gs, site.counts.live)
         };
-        let mut seen = evidence::gather(
-            &evidence::Sample {
-                site: site.pc,
-                gs,
-                stands_for: number,
-            },
-            self.memory,
-            self.program,
-            self.unwinder,
-            self.names,
-        );
+        let mut seen = self.looker.gather(&Sample {
+            site: site.pc,
+            gs,
+            stands_for: number,
+        });
+        let creation_stack = self.creation_stacks.get(&site.pc.0);
         let created_by = creation_stack
-            .map(|pcs| self.names.stack(pcs))
+            .and_then(|stacks| stacks.first())
+            .map(|pcs| self.looker.names.stack(pcs))
             .filter(|stack| !stack.is_empty());
-        let mut unknown = Unknown::from([
-            ("pattern", "patterns are not recognised yet".into()),
-            (
-                "advice",
-                "there is advice only for recognised patterns".into(),
-            ),
-            ("retained_bytes", "the heap is not looked at yet".into()),
-        ]);
+        let name = self.looker.names.site(site.pc, site.start).clone();
+        let mut waiting = patterns::waiting(
+            site,
+            &name,
+            &seen,
+            created_by.as_deref(),
+            self.ages_at,
+            self.looker.program,
+        );
+        waiting.requested_by = patterns::requested_by(
+            self.creation_stacks,
+            self.looker.names,
+            waiting.main_module.as_deref(),
+        );
+        let recognised = pattern::recognise(&waiting);
+        let mut unknown =
+            Unknown::from([("retained_bytes", "the heap is not looked at yet".into())]);
+        if let Err(reason) = &recognised {
+            unknown.insert("pattern", reason.clone());
+            for field in ["advice", "example"] {
+                unknown.insert(field, "there is advice only for recognised patterns".into());
+            }
+        }
+        let mut evidence = finding.evidence;
+        let (pattern, advice, example) = match recognised {
+            Ok(found) => {
+                evidence.push(found.because);
+                (
+                    Some(found.pattern.as_str().into()),
+                    Some(found.advice),
+                    Some(found.example),
+                )
+            }
+            Err(_) => (None, None, None),
+        };
         unknown.append(&mut seen.unknown);
         if created_by.is_none() {
             unknown.insert(
@@ -65,7 +85,7 @@ impl<M: MemoryReader> Describer<'_, M> {
         Leak {
             verdict: finding.verdict,
             rule,
-            site: self.names.site(site.pc, site.start).clone(),
+            site: name,
             live: site.counts.live,
             older: site.older.map(|older| older.now),
             created: site.counts.created,
@@ -73,12 +93,14 @@ impl<M: MemoryReader> Describer<'_, M> {
             accuracy: site.counts.accuracy.as_str(),
             growth_per_minute: finding.growth_per_minute,
             wait_reason: seen.wait_reason,
-            blocked_at: seen.blocked_at,
+            blocked_at: patterns::blocked_at(&waiting),
             stack: seen.stack,
             created_by,
-            pattern: None,
-            evidence: finding.evidence,
-            advice: None,
+            pattern,
+            evidence,
+            advice,
+            example,
+            waits_on: seen.waits_on,
             stack_bytes: seen.stack_bytes,
             retained_bytes: None,
             oldest_seconds: site.oldest.map(|age| age.as_secs_f64()),

@@ -16,6 +16,7 @@ mod leak;
 mod load;
 mod names;
 mod pass;
+mod patterns;
 mod probing;
 mod program;
 mod snapshot;

@@ -31,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// The births are looked at as often as the shortest scale keeps a point.
 const BIRTHS_PAUSE: Duration = Duration::from_millis(2600);
 /// Creation stacks of a site that are kept: the first.
-const STACKS_KEPT: usize = 1;
+const STACKS_KEPT: usize = 4;
 
 /// A watched process.
 pub struct Session {

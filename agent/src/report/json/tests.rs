@@ -133,14 +133,17 @@ fn leak_has_the_contracts_names() {
             "wait_reason",
             "pattern",
             "advice",
+            "example",
+            "waits_on",
             "stack_bytes",
             "retained_bytes",
             "oldest_seconds",
             "coverage",
         ],
     );
-    assert_eq!(line["pattern"], Value::Null);
-    assert!(line["unknown"]["pattern"].is_string());
+    assert_eq!(line["pattern"], "channel_send");
+    assert_eq!(line["waits_on"][0]["kind"], "channel");
+    assert!(line["unknown"]["retained_bytes"].is_string());
 }
 
 #[test]

@@ -17,7 +17,7 @@ const MAX_THINGS: usize = 1 << 13;
 
 /// How many wait on what.
 #[derive(Debug, Default)]
-pub(super) struct Things {
+pub(in crate::session) struct Things {
     counts: HashMap<Wait, u64>,
     /// Sleepers are counted together: each has its own time.
     sleepers: u64,
@@ -25,7 +25,7 @@ pub(super) struct Things {
 }
 
 impl Things {
-    pub(super) fn count(&mut self, wait: Wait) {
+    pub(in crate::session) fn count(&mut self, wait: Wait) {
         if let Wait::Timer { at_ns } = wait {
             self.sleepers += 1;
             self.earliest_ns = Some(self.earliest_ns.map_or(at_ns, |known| known.min(at_ns)));
@@ -41,7 +41,7 @@ impl Things {
     }
 
     /// For reports; the stack tells what a semaphore belongs to.
-    pub(super) fn waited(
+    pub(in crate::session) fn waited(
         self,
         stack: &[Place],
         layouts: &Layouts,
