@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Session, evidence::Looker, leak::Describer, names, pass::Passes};
 use crate::{
-    detect::{self, Change},
+    detect::{self, Change, pattern},
     report::{Event, EventKind, Resolved},
     target::Descriptors,
 };
@@ -22,6 +22,19 @@ impl Session {
                 changes.push((site.clone(), change, rule.unwrap_or_default()));
             }
         }
+        // The goroutines that read from the connections of HTTP clients tell more than those that
+        // write to them.
+        let names = &mut self.names;
+        let readers = changes
+            .iter()
+            .any(|(_, change, _)| matches!(change, Change::Leaks(_)))
+            .then(|| {
+                self.tracker.sites().find(|site| {
+                    names.site(site.pc, site.start).start.function == pattern::READ_LOOP
+                })
+            })
+            .flatten()
+            .cloned();
         changes
             .into_iter()
             .map(|(site, change, rule)| {
@@ -44,7 +57,7 @@ impl Session {
                             },
                             coverage,
                         }
-                        .leak(&site, finding, rule),
+                        .leak(&site, finding, rule, readers.as_ref()),
                     )),
                     Change::Resolved(evidence) => EventKind::Resolved(Resolved {
                         site: self.names.site(site.pc, site.start).clone(),

@@ -23,7 +23,13 @@ pub(super) struct Describer<'a, M> {
 }
 
 impl<M: MemoryReader> Describer<'_, M> {
-    pub(super) fn leak(&mut self, site: &Site, finding: Finding, rule: &'static str) -> Leak {
+    pub(super) fn leak(
+        &mut self,
+        site: &Site,
+        finding: Finding,
+        rule: &'static str,
+        readers: Option<&Site>,
+    ) -> Leak {
         // Those that were lost before anybody looked are told by the older ones.
         let (gs, number) = if finding.verdict == Verdict::Suspect || site.oldest_gs.is_empty() {
             (&site.older_gs, site.alive())
@@ -54,6 +60,16 @@ impl<M: MemoryReader> Describer<'_, M> {
             self.looker.names,
             waiting.main_module.as_deref(),
         );
+        if waiting.start.function == pattern::WRITE_LOOP
+            && let Some(readers) = readers
+        {
+            let seen = self.looker.gather(&Sample {
+                site: readers.pc,
+                gs: &readers.older_gs,
+                stands_for: 1,
+            });
+            waiting.readers_reason = seen.wait_reason;
+        }
         let recognised = pattern::recognise(&waiting);
         let mut unknown =
             Unknown::from([("retained_bytes", "the heap is not looked at yet".into())]);

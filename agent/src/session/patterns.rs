@@ -35,6 +35,7 @@ pub(super) fn waiting(
         start: call(&name.start),
         created_by: calls(created_by.unwrap_or_default()),
         requested_by: None,
+        readers_reason: None,
         things: evidence.things.clone(),
         main_module: main_module.map(|module| module.path.clone()),
         facts: facts(site, evidence, seen_at),

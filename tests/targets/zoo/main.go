@@ -33,6 +33,9 @@ type leak struct {
 	Marker string `json:"marker"`
 	// Pattern is the one that has to be recognised.
 	Pattern string `json:"pattern"`
+	// In is where the `go` statement is, if it is in a library: the beginning of that function's
+	// name. The marker is at the line that calls into the library then.
+	In string `json:"in,omitempty"`
 	// WithinSeconds is by when it has to be likely.
 	WithinSeconds int `json:"within_seconds"`
 	// Stopped is a leak that does not grow any more: suspect is enough.
@@ -45,6 +48,11 @@ var scenarios []scenario
 // within a minute. The marker is its name.
 func leaks(name, pattern, about string, run func()) {
 	register(scenario{name, about, []leak{{Marker: name, Pattern: pattern, WithinSeconds: 60}}, run})
+}
+
+// leaksIn is leaks for a `go` statement in a library.
+func leaksIn(in, name, pattern, about string, run func()) {
+	register(scenario{name, about, []leak{{Marker: name, Pattern: pattern, In: in, WithinSeconds: 60}}, run})
 }
 
 // healthy registers a scenario that loses none.

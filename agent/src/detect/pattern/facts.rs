@@ -121,6 +121,9 @@ pub struct Waiting {
     pub created_by: Vec<Call>,
     /// Whoever asked most often for a connection of `net/http`, where that is known.
     pub requested_by: Option<Call>,
+    /// Of goroutines that write to the connections of an HTTP client: what most of those that read from
+    /// them wait for.
+    pub readers_reason: Option<String>,
     /// What they wait on: more than one thing in a select, none where it was not found.
     pub things: Vec<Thing>,
     /// The path of the program's main module.

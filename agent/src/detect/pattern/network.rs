@@ -2,8 +2,10 @@
 
 use super::{Pattern, Recognised, Thing, Waiting};
 
-const READ_LOOP: &str = "net/http.(*persistConn).readLoop";
-const WRITE_LOOP: &str = "net/http.(*persistConn).writeLoop";
+/// What each connection of an HTTP client has a goroutine for: it reads from it,
+pub const READ_LOOP: &str = "net/http.(*persistConn).readLoop";
+/// and another that writes to it. That one always waits in a select.
+pub const WRITE_LOOP: &str = "net/http.(*persistConn).writeLoop";
 /// Where a request waits for its answer, or for a connection.
 const REQUESTS: [&str; 4] = [
     "net/http.(*persistConn).roundTrip",
@@ -17,6 +19,9 @@ const SERVE: &str = "net/http.(*conn).serve";
 pub(super) fn recognise(waiting: &Waiting) -> Option<Recognised> {
     let is_client = waiting.starts_in(READ_LOOP) || waiting.starts_in(WRITE_LOOP);
     match waiting.reason() {
+        "select" if is_client && waiting.readers_reason.as_deref() == Some("IO wait") => {
+            Some(idle(waiting))
+        }
         // It waits for the body to be read, or for the next request of one whose body was not.
         "select" if is_client => Some(body(waiting)),
         "select" if REQUESTS.iter().any(|call| waiting.calls(call)) => Some(request(waiting)),

@@ -39,6 +39,7 @@ pub(super) fn waiting(reason: &str, calls: &[&str], things: &[Thing]) -> Waiting
             call("main.main", "/src/app/main.go", 56),
         ],
         requested_by: None,
+        readers_reason: None,
         things: things.to_vec(),
         main_module: Some("example.com/app".into()),
         facts: stuck(),

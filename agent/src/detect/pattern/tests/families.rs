@@ -270,6 +270,10 @@ fn connections_of_a_client() {
         let found = recognise(&connection).unwrap();
         assert_eq!(found.pattern, Pattern::HttpBodyNotClosed);
         assert_eq!(found.place.function, "net/http.(*Transport).dialConn");
+        // Where what is read from the connection is awaited, there is no body that was not read.
+        connection.readers_reason = Some("IO wait".into());
+        assert_eq!(pattern(&connection), Some(Pattern::NetworkWithoutDeadline));
+        connection.readers_reason = Some("select".into());
         connection.requested_by = Some(call("main.fetch", "/src/app/fetch.go", 9));
         let found = recognise(&connection).unwrap();
         assert_eq!(found.place.function, "main.fetch");
