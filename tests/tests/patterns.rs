@@ -45,7 +45,7 @@ const PATTERNS: usize = 14;
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// Watched at once.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = 20;
 
 /// A leak that has to be found.
 struct Expected {

@@ -7,10 +7,11 @@ use crate::{
     binary::RuntimeAddress,
     detect::pattern::{Call, Facts, Waiting},
     report::{Place, SiteName},
-    track::{POINTS, Site},
+    track::{POINTS, Point, Site},
 };
 
-/// The scale whose points lie the farthest back.
+/// The scales whose points lie closest together, and the farthest back.
+const SHORTEST: usize = 0;
 const LONGEST: usize = 3;
 /// Where a request of an HTTP client asks for a connection.
 const ASKS: &str = "net/http.(*Transport).getConn";
@@ -54,10 +55,25 @@ fn facts(site: &Site, evidence: &Evidence, seen_at: Duration) -> Facts {
         ended: site.counts.exited + site.counts.exited_older,
         live: site.counts.live,
         watched_seconds: seen_at.saturating_sub(began).as_secs_f64(),
+        ended_lately: ended_lately(site),
         oldest_seconds: site.oldest.map(|age| age.as_secs_f64()),
         looked_at: evidence.looked_at,
         sharing: evidence.sharing,
     }
+}
+
+/// Of the goroutines that came to an age of three seconds within the last windows, the share that did
+/// not live to be counted there.
+fn ended_lately(site: &Site) -> Option<f64> {
+    const FEW: u64 = 10;
+    let points: Vec<&Point> = site.series.points(SHORTEST).collect();
+    let [first, second, .., before, last] = points[..] else {
+        return None;
+    };
+    // Who was created up to one point is older than a window at the next.
+    let aged = before.created.saturating_sub(first.created);
+    let risen = last.survivors.saturating_sub(second.survivors);
+    (aged >= FEW).then(|| 1.0 - (risen as f64 / aged as f64).min(1.0))
 }
 
 /// Who most often asked for a connection of `net/http`: goroutines that dial are created on the stack
@@ -115,4 +131,85 @@ fn call(place: &Place) -> Call {
 
 fn calls(places: &[Place]) -> Vec<Call> {
     places.iter().map(call).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::track::{Accuracy, Counts};
+
+    fn site(points: &[(u64, u64, u64)]) -> Site {
+        let counts = Counts {
+            created: 0,
+            exited: 0,
+            live: 0,
+            exited_older: 0,
+            accuracy: Accuracy::Exact,
+        };
+        let mut site = Site::new(0x10, counts);
+        for (seconds, created, survivors) in points {
+            let at = Duration::from_secs(*seconds);
+            site.series.push(at, *created, [*survivors, 0, 0, 0]);
+        }
+        site
+    }
+
+    #[test]
+    fn who_does_not_grow_old_has_ended() {
+        // Ten a second, of which none ends; then of which six do; then too few to tell.
+        let none = site(&[
+            (0, 0, 0),
+            (3, 30, 0),
+            (6, 60, 30),
+            (9, 90, 60),
+            (12, 120, 90),
+        ]);
+        assert_eq!(ended_lately(&none), Some(0.0));
+        let most = site(&[
+            (0, 0, 0),
+            (3, 30, 0),
+            (6, 60, 12),
+            (9, 90, 24),
+            (12, 120, 36),
+        ]);
+        assert_eq!(ended_lately(&most), Some(0.6));
+        let few = site(&[(0, 0, 0), (3, 1, 0), (6, 2, 1), (9, 3, 2), (12, 4, 3)]);
+        assert_eq!(ended_lately(&few), None);
+        assert_eq!(ended_lately(&site(&[(0, 0, 0), (3, 30, 0)])), None);
+    }
+
+    #[test]
+    fn the_line_to_look_at_is_not_in_the_library_that_waits() {
+        let blocked_at = |functions: &[&str]| {
+            let call = |function: &&str| Call {
+                function: (*function).into(),
+                file: None,
+                line: None,
+            };
+            let stack: Vec<Call> = functions.iter().map(call).collect();
+            let waiting = Waiting {
+                reason: None,
+                created_at: stack[0].clone(),
+                start: stack[0].clone(),
+                stack,
+                created_by: Vec::new(),
+                requested_by: None,
+                readers_reason: None,
+                things: Vec::new(),
+                main_module: Some("example.com/app".into()),
+                facts: Facts::default(),
+            };
+            blocked_at(&waiting).map(|place| place.function)
+        };
+        let own = blocked_at(&[
+            "sync.(*WaitGroup).Wait",
+            "example.com/x.F",
+            "example.com/app.G",
+        ]);
+        assert_eq!(own.as_deref(), Some("example.com/app.G"));
+        assert_eq!(blocked_at(&["internal/poll.(*FD).Read"]), None);
+        // Of a goroutine that is all Go's own, what is at least not where it waits.
+        let foreign = blocked_at(&["internal/poll.(*FD).Read", "net/http.(*conn).serve"]);
+        assert_eq!(foreign.as_deref(), Some("net/http.(*conn).serve"));
+    }
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -129,6 +130,7 @@ func cond() {
 		q.changed = sync.NewCond(q)
 		go q.take() // leaks: cond
 		if turn.fails() {
+			time.Sleep(20 * time.Millisecond)
 			q.Lock()
 			q.closed = true // and nobody is told
 			q.Unlock()

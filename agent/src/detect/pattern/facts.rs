@@ -90,6 +90,9 @@ pub struct Facts {
     pub live: u64,
     /// For how long the site has been watched, in seconds.
     pub watched_seconds: f64,
+    /// Of those that were created in the last seconds, the share that has ended; `None` where that is
+    /// not known, or too few were.
+    pub ended_lately: Option<f64>,
     /// Age of the oldest of those created since; `None` where it is not known.
     pub oldest_seconds: Option<f64>,
     /// How many goroutines were looked at.

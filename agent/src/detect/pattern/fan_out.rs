@@ -9,7 +9,8 @@ use super::{Facts, Pattern, Recognised, Thing, Waiting};
 
 /// Fewer are no flood.
 const MANY: u64 = 20;
-/// The share of the created ones that has to end, or the queue does not move.
+/// The share of those created lately that has to end, or the queue does not move: what ended at first,
+/// as long as there was room, does not count.
 const MOVES: f64 = 0.15;
 /// The oldest may be older than the queue is long by this factor: neither is known exactly, as
 /// creations come in bursts.
@@ -71,7 +72,9 @@ fn queue_moves(facts: &Facts) -> bool {
     };
     let (created, live) = (facts.created as f64, facts.live as f64);
     let length_seconds = live / created.max(1.0) * facts.watched_seconds;
-    facts.live >= MANY && facts.ended as f64 >= created * MOVES && oldest <= length_seconds * SLACK
+    facts.live >= MANY
+        && facts.ended_lately.is_some_and(|share| share >= MOVES)
+        && oldest <= length_seconds * SLACK
 }
 
 fn semaphore(waiting: &Waiting, limit: u64) -> String {

@@ -53,6 +53,7 @@ pub(super) fn stuck() -> Facts {
         ended: 300,
         live: 300,
         watched_seconds: 60.0,
+        ended_lately: Some(0.5),
         oldest_seconds: Some(59.0),
         looked_at: 32,
         sharing: 1,

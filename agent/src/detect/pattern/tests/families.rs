@@ -316,6 +316,7 @@ fn a_flood_moves() {
         ended: 400,
         live: 200,
         watched_seconds: 60.0,
+        ended_lately: Some(0.6),
         // A third of all live: who is next was created a third of the time ago.
         oldest_seconds: Some(20.5),
         looked_at: 32,

@@ -111,9 +111,22 @@ fn a_full_buffer_of_each_is_no_flood() {
     each.facts = Facts {
         created: 600,
         ended: 16,
+        ended_lately: Some(0.0),
         live: 584,
         sharing: 32,
         ..stuck()
+    };
+    assert_eq!(pattern(&each), Some(Pattern::FullBuffer));
+    // A third of all ended, all of them as long as there was room.
+    each.facts = Facts {
+        created: 90,
+        ended: 26,
+        live: 64,
+        watched_seconds: 20.0,
+        ended_lately: Some(0.02),
+        oldest_seconds: Some(13.0),
+        looked_at: 32,
+        sharing: 32,
     };
     assert_eq!(pattern(&each), Some(Pattern::FullBuffer));
     // Nobody knows how old the oldest is.
