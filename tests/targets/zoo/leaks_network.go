@@ -11,7 +11,15 @@ import (
 
 func init() {
 	leaks("network", "network_without_deadline", "clients of a server that does not answer all of them read without a deadline", readers)
-	leaks("http-hangs", "network_without_deadline", "requests to a server that does not answer, by a client without a limit", hangs)
+	register(scenario{
+		"http-hangs", "requests to a server that does not answer, by a client without a limit",
+		[]leak{
+			{Marker: "http-hangs", Pattern: "network_without_deadline", WithinSeconds: 60},
+			// Each connection has two goroutines of its own.
+			{Marker: "http-hangs-connection", Pattern: "network_without_deadline", In: "net/http.(*Transport).dialConn", WithinSeconds: 60},
+		},
+		hangs,
+	})
 	leaksIn("net/http.(*Transport).dialConn", "http-body", "http_body_not_closed", "responses are dropped without closing their bodies where the status is bad", bodies)
 }
 
@@ -139,7 +147,7 @@ func hangs() {
 }
 
 func get(url string) {
-	response, err := http.Get(url)
+	response, err := http.Get(url) // leaks: http-hangs-connection
 	if err != nil {
 		return
 	}

@@ -92,7 +92,10 @@ impl Call {
         let named_so = STANDARD.contains(&first);
         // A module may be called as one of Go's packages; its files lie elsewhere.
         let lies_there = self.file.as_deref().is_none_or(|file| {
-            file.starts_with(package)
+            // What the runtime does for other packages is in its own files.
+            let in_runtime = file.starts_with("runtime/") || file.contains("/src/runtime/");
+            in_runtime
+                || file.starts_with(package)
                 || file.starts_with("_cgo")
                 || file.contains(&format!("/src/{package}/"))
         });
@@ -171,6 +174,12 @@ mod tests {
                 true,
             ),
             ("sync.(*Mutex).Lock", "sync/mutex.go", true),
+            (
+                "internal/poll.runtime_pollWait",
+                "/usr/local/go/src/runtime/netpoll.go",
+                true,
+            ),
+            ("time.Sleep", "runtime/time.go", true),
             ("internal/poll.(*FD).Read", "internal/poll/fd_unix.go", true),
             (
                 "golang.org/x/sync/errgroup.(*Group).Wait",

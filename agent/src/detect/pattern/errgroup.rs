@@ -29,6 +29,11 @@ pub(super) fn recognise(waiting: &Waiting) -> Option<Recognised> {
     } else {
         return None;
     };
+    let member = if in_group {
+        place.shown()
+    } else {
+        "each member, wherever it waits".into()
+    };
     Some(Recognised {
         pattern: Pattern::Errgroup,
         place: place.clone(),
@@ -42,14 +47,13 @@ pub(super) fn recognise(waiting: &Waiting) -> Option<Recognised> {
         example: format!(
             "group, ctx := errgroup.WithContext(ctx)\n\
              group.Go(func() error {{\n\
-             \tselect {{ // in {}\n\
+             \tselect {{ // in {member}\n\
              \tcase results <- value:\n\
              \t\treturn nil\n\
              \tcase <-ctx.Done(): // another one failed\n\
              \t\treturn ctx.Err()\n\
              \t}}\n\
              }})",
-            place.shown(),
         ),
     })
 }
