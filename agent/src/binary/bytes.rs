@@ -22,6 +22,10 @@ pub(crate) fn u8_at(bytes: &[u8], offset: u64) -> Option<u8> {
     bytes.get(usize::try_from(offset).ok()?).copied()
 }
 
+pub(crate) fn u16_at(bytes: &[u8], offset: u64) -> Option<u16> {
+    array_at(bytes, offset).map(u16::from_le_bytes)
+}
+
 #[inline]
 pub(crate) fn u32_at(bytes: &[u8], offset: u64) -> Option<u32> {
     array_at(bytes, offset).map(u32::from_le_bytes)

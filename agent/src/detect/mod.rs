@@ -14,6 +14,7 @@ mod outliving;
     reason = "numbers of a simulation are small"
 )]
 mod simulation;
+pub mod pattern;
 mod standing;
 mod suppress;
 #[cfg(test)]

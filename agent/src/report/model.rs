@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Impact, LeakHistory, OpenLeak, ProcessUse};
+use super::{Impact, LeakHistory, OpenLeak, ProcessUse, WaitsOn};
 use crate::detect::Verdict;
 
 /// A place in the program's source. `None` where the binary does not tell.
@@ -295,6 +295,10 @@ pub struct Leak {
     pub evidence: Vec<String>,
     /// What to change.
     pub advice: Option<String>,
+    /// Go code that does it.
+    pub example: Option<String>,
+    /// What the lost ones looked at wait on: at most ten things, those that most wait on first.
+    pub waits_on: Vec<WaitsOn>,
     /// Stack memory of the living goroutines, extrapolated from the ones looked at.
     pub stack_bytes: Option<u64>,
     /// Heap memory only they hold.
@@ -303,6 +307,10 @@ pub struct Leak {
     pub oldest_seconds: Option<f64>,
     /// As in `status`.
     pub coverage: f64,
+    /// The pprof labels of one of them.
+    pub labels: BTreeMap<String, String>,
+    /// Why it is known and left alone; null where it is not.
+    pub suppressed: Option<String>,
     /// What is known of it from runs before; null without a database.
     pub history: Option<LeakHistory>,
     /// Some of the goroutines, by their ids.
@@ -355,6 +363,8 @@ pub struct Detached {
     pub watched_seconds: f64,
     /// Leaks reported.
     pub leaks: usize,
+    /// Of those, how many are known and left alone.
+    pub suppressed: usize,
 }
 
 pub(super) fn verdict<S: serde::Serializer>(

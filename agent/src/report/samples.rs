@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Attached, CostOfHits, DetachReason, Detached, Disagreement, Event, EventKind, Impact, Leak,
     LeakHistory, Lifetime, ModeChange, Overhead, Parks, Place, ProcessInfo, Resolved, SiteCounts,
-    SiteName, Status, Unknown,
+    SiteName, Status, Unknown, Waited, WaitsOn,
 };
 use crate::detect::Verdict;
 
@@ -147,16 +147,31 @@ pub(super) fn leak() -> Leak {
             place("main.search", "/src/app/search.go", 31),
             place("main.(*server).find", "/src/app/server.go", 57),
         ]),
-        pattern: None,
+        pattern: Some("channel_send".into()),
         evidence: vec![
             "survivors rose in 4 of 4 windows of 5 s, from 20 to 412".into(),
             "creations did not rise: 170 a second".into(),
         ],
-        advice: None,
+        advice: Some(
+            "main.search.func1 (search.go:33) sends to a receiver that has gone or never came \
+             (started by main.search at search.go:31)."
+                .into(),
+        ),
+        example: Some("select {\ncase results <- value:\ncase <-ctx.Done():\n\treturn\n}".into()),
+        waits_on: vec![WaitsOn {
+            count: 1,
+            what: Waited::Channel {
+                address: "0xc00007e0e0".into(),
+                length: 0,
+                capacity: 0,
+            },
+        }],
         stack_bytes: Some(412 * 2048),
         retained_bytes: None,
         oldest_seconds: Some(83.4),
         coverage: 1.0,
+        labels: BTreeMap::new(),
+        suppressed: None,
         history: Some(LeakHistory {
             state: "returned",
             first_seen: "2026-11-11T10:20:00.000Z".into(),
@@ -168,7 +183,7 @@ pub(super) fn leak() -> Leak {
         }),
         goids: vec![34, 51],
         impact: Impact::default(),
-        unknown: Unknown::from([("pattern", "patterns are not recognised yet".into())]),
+        unknown: Unknown::from([("retained_bytes", "the heap is not looked at yet".into())]),
     }
 }
 
@@ -183,6 +198,7 @@ pub(super) fn resolved() -> Resolved {
 
 pub(super) fn detached(reason: DetachReason) -> Detached {
     Detached {
+        suppressed: 0,
         reason,
         clean: true,
         watched_seconds: 93.2,

@@ -1,6 +1,7 @@
 //! Calm text for a terminal: a line a status with the sites that grow, a paragraph a leak.
 
 mod impact;
+mod advice;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,13 @@ const ROWS: usize = 10;
 const SELDOM: f64 = 2.5;
 
 /// Unknown fields of a leak that are worth a line.
-const ABOUT_THE_TARGET: [&str; 4] = ["wait_reason", "blocked_at", "stack", "created_by"];
+const ABOUT_THE_TARGET: [&str; 5] = [
+    "wait_reason",
+    "blocked_at",
+    "stack",
+    "created_by",
+    "pattern",
+];
 
 /// Writes text; with colours if asked.
 #[derive(Debug)]
@@ -199,6 +206,15 @@ impl<W: Write> Text<W> {
             ..
         } = self.style;
         let at = &leak.site.created_at;
+        if let Some(reason) = &leak.suppressed {
+            return writeln!(
+                self.output,
+                "\n{dim}{} suppressed ({}) {}: {reason}{off}",
+                clock(time),
+                leak.verdict.as_str(),
+                line(at),
+            );
+        }
         writeln!(
             self.output,
             "\n{dim}{}{off} {alert}LEAK ({}){off} {bold}{}{off}",
@@ -230,6 +246,7 @@ impl<W: Write> Text<W> {
             }
             (None, _) => {}
         }
+        self.waits_on(leak)?;
         if let Some(bytes) = leak.stack_bytes {
             writeln!(self.output, "  stacks: about {}", size(bytes))?;
         }
@@ -239,6 +256,7 @@ impl<W: Write> Text<W> {
         for sentence in &leak.evidence {
             writeln!(self.output, "  - {sentence}")?;
         }
+        self.advice(leak)?;
         self.stack("parked at", leak.stack.as_deref())?;
         self.stack("created by", leak.created_by.as_deref())?;
         // What no target could tell yet is for programs to know, not for people to read each time.
@@ -295,12 +313,16 @@ impl<W: Write> Text<W> {
         };
         writeln!(
             self.output,
-            "\ndetached: {reason}, after {}; {} reported{}",
+            "\ndetached: {reason}, after {}; {} reported{}{}",
             seconds(detached.watched_seconds),
             match detached.leaks {
                 0 => "no leak".into(),
                 1 => "1 leak".into(),
                 n => format!("{n} leaks"),
+            },
+            match detached.suppressed {
+                0 => String::new(),
+                n => format!(", {n} of them suppressed"),
             },
             if detached.clean {
                 ""

@@ -90,6 +90,22 @@ pub(super) fn listed(title: &str, items: &[String], width: usize) -> String {
     text
 }
 
+/// `text` in lines of at most `width` columns, where its words allow it.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + length <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// Text of the target's own making, without what a terminal would obey.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {
@@ -165,6 +181,16 @@ mod tests {
             format!("labels: {}…,\n        y", "x".repeat(10))
         );
         assert_eq!(listed("nothing: ", &[], 20), "nothing: ");
+    }
+
+    #[test]
+    fn sentences_are_wrapped_between_words() {
+        assert_eq!(wrapped("it waits for ever", 10), ["it waits", "for ever"]);
+        assert_eq!(
+            wrapped("a muchtoolongword b", 6),
+            ["a", "muchtoolongword", "b"]
+        );
+        assert!(wrapped("", 10).is_empty());
     }
 
     #[test]

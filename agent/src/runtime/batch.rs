@@ -53,23 +53,40 @@ pub fn read_goroutine(
     unwinder: &mut Unwinder,
     address: RuntimeAddress,
 ) -> Result<Option<Goroutine>, MemoryError> {
-    let mut scope = Scope {
+    let scope = Scope {
         stacks: Some(unwinder),
         waits: None,
     };
-    let mut result = Ok(None);
+    let read = read_goroutines(memory, layout, scope, &[address])?;
+    read.into_iter().next().unwrap_or(Ok(None))
+}
+
+/// As [`read_goroutine`], some at once and with what `scope` asks for: what came of each, in the
+/// order of `addresses`.
+///
+/// # Errors
+/// The layout is none of a `g`.
+pub fn read_goroutines(
+    memory: &impl MemoryReader,
+    layout: &GoroutineLayout,
+    mut scope: Scope<'_>,
+    addresses: &[RuntimeAddress],
+) -> Result<Vec<Result<Option<Goroutine>, MemoryError>>, MemoryError> {
+    let mut results: Vec<_> = addresses.iter().map(|_| Ok(None)).collect();
     read(
         memory,
         layout,
         &mut scope,
-        &[address],
-        &mut |_, outcome| match outcome {
-            Outcome::Read(goroutine) => result = Ok(Some(goroutine)),
-            Outcome::Failed(error) | Outcome::WithoutStack(_, error) => result = Err(error),
-            Outcome::Free | Outcome::Moved(_) | Outcome::Replaced => {}
+        addresses,
+        &mut |index, outcome| {
+            results[index] = match outcome {
+                Outcome::Read(goroutine) => Ok(Some(goroutine)),
+                Outcome::Failed(error) | Outcome::WithoutStack(_, error) => Err(error),
+                Outcome::Free | Outcome::Moved(_) | Outcome::Replaced => Ok(None),
+            };
         },
     )?;
-    result
+    Ok(results)
 }
 
 /// A goroutine whose `g` has been read once.

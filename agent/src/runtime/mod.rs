@@ -5,6 +5,7 @@ mod age;
 mod all_goroutines;
 mod batch;
 mod census;
+mod contexts;
 #[cfg(test)]
 mod fake;
 mod globals;
@@ -24,8 +25,9 @@ mod waits;
 
 pub use age::AgeScale;
 pub use all_goroutines::{AllGoroutines, NotFound};
-pub use batch::{Scope, read_goroutine};
+pub use batch::{Scope, read_goroutine, read_goroutines};
 pub use census::{Census, Defects};
+pub use contexts::done_channels;
 pub use goroutine::{Goroutine, thread_id};
 pub use heap_size::{HeapSize, HeapUse};
 pub use labels::{Labels, LabelsLayout};

@@ -1,7 +1,7 @@
 //! The beginning of a session: what the process does is looked at before anything is attached.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -95,6 +95,9 @@ impl Session {
                 Box::new(Standing),
             ],
             incidents: Incidents::default(),
+            glances: HashMap::new(),
+            suppressed: HashSet::new(),
+            suppressions: 0,
             impacts: Impacts::new(
                 pid,
                 passes.as_ref().and_then(Passes::heap),

@@ -59,8 +59,8 @@ pub(super) fn creators(
         .collect()
 }
 
-/// The clock of `bpf_ktime_get_ns`.
-fn monotonic_ns() -> u64 {
+/// The clock of `bpf_ktime_get_ns`, in nanoseconds.
+pub(super) fn monotonic_ns() -> u64 {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| nanos(Duration::from(time)))
 }
 

@@ -1,65 +1,200 @@
 //! Judges each site, and makes events of what changes.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use super::{Session, leak::Describer, names};
+use super::{Session, evidence::Looker, leak::Describer, names, pass::Passes};
 use crate::{
-    detect::{self, Change},
-    report::{Event, EventKind, Resolved},
+    binary::RuntimeAddress,
+    detect::{
+        self, Change, Finding, Judgement, Subject, Unusual, Verdict,
+        pattern::{self, Pattern},
+    },
+    memory::LiveMemory,
+    report::{Event, EventKind, Leak, Resolved},
+    target::Descriptors,
+    track::Site,
 };
+
+/// Goroutines whose pattern decides about a verdict are not looked at more often than this,
+const LOOK_PAUSE: Duration = Duration::from_secs(10);
+/// nor those of more sites in one observation.
+const LOOKS_AT_ONCE: usize = 8;
+
+/// A pattern that was recognised in passing, and when.
+pub(super) type Glance = (Duration, Option<Pattern>);
 
 impl Session {
     pub(super) fn judge(&mut self, at: Duration, coverage: f64) -> Vec<Event> {
+        let mut found = Vec::new();
         let mut changes = Vec::new();
         for site in self.tracker.sites() {
             let name = self.names.site(site.pc, site.start);
             if names::is_system(&name.start.function) {
                 continue;
             }
-            let (judgement, rule) = detect::judge(&self.rules, site);
-            if let Some(change) = self.incidents.update(site, judgement, at) {
-                changes.push((site.clone(), change, rule.unwrap_or_default()));
+            match detect::judge(&self.rules, site) {
+                (Judgement::Leak(finding), rule) => {
+                    found.push((site.clone(), finding, rule.unwrap_or_default()));
+                }
+                (calm, _) => {
+                    if let Some(change) = self.incidents.update(site, calm, at) {
+                        changes.push((site.clone(), change, ""));
+                    }
+                }
             }
         }
-        if !changes.is_empty() {
-            self.impacts.update(&self.incidents);
+        let mut looks = LOOKS_AT_ONCE;
+        for (site, finding, rule) in found {
+            let finding = self.weigh(&site, finding, at, coverage, &mut looks);
+            let judgement = Judgement::Leak(finding);
+            if let Some(change) = self.incidents.update(&site, judgement, at) {
+                changes.push((site, change, rule));
+            }
         }
-        changes
-            .into_iter()
-            .map(|(site, change, rule)| {
-                let kind = match change {
-                    Change::Leaks(finding) => {
-                        let mut leak = Describer {
-                            program: &self.inspected.program,
-                            memory: &self.memory,
-                            unwinder: &mut self.unwinder,
-                            names: &mut self.names,
-                            impacts: &mut self.impacts,
-                            coverage,
-                        }
-                        .leak(
-                            &site,
-                            finding.clone(),
-                            rule,
-                            self.creation_stacks
-                                .get(&site.pc.0)
-                                .and_then(|stacks| stacks.first()),
-                        );
-                        self.recall(&site, &finding, &mut leak, at);
-                        EventKind::Leak(Box::new(leak))
-                    }
-                    Change::Resolved(evidence) => {
-                        self.past.stopped(site.pc);
-                        EventKind::Resolved(Resolved {
-                            site: self.names.site(site.pc, site.start).clone(),
-                            live: site.alive(),
-                            evidence,
-                            state: "resolved",
-                        })
-                    }
-                };
-                self.event(kind)
-            })
-            .collect()
+        if changes.is_empty() {
+            return Vec::new();
+        }
+        self.impacts.update(&self.incidents);
+        let readers = self.readers();
+        let event = |(site, change, rule): (Site, Change, &'static str)| {
+            let kind = match change {
+                Change::Leaks(finding) => {
+                    let mut leak = self.describer(at, coverage).leak(
+                        &site,
+                        finding.clone(),
+                        rule,
+                        readers.as_ref(),
+                    );
+                    self.suppress(site.pc, &mut leak);
+                    self.recall(&site, &finding, &mut leak, at);
+                    EventKind::Leak(Box::new(leak))
+                }
+                Change::Resolved(evidence) => {
+                    self.past.stopped(site.pc);
+                    self.suppressed.remove(&site.pc);
+                    EventKind::Resolved(Resolved {
+                        site: self.names.site(site.pc, site.start).clone(),
+                        live: site.alive(),
+                        evidence,
+                        state: "resolved",
+                    })
+                }
+            };
+            self.event(kind)
+        };
+        changes.into_iter().map(event).collect()
+    }
+
+    /// What the goroutines themselves, and the past, say to what a rule has found.
+    fn weigh(
+        &mut self,
+        site: &Site,
+        finding: Finding,
+        at: Duration,
+        coverage: f64,
+        looks: &mut usize,
+    ) -> Finding {
+        // Nothing below makes it surer than that.
+        if self.incidents.verdict(site.pc) >= Some(Verdict::Likely) {
+            return finding;
+        }
+        let is_open = finding.at_work || finding.verdict == Verdict::Suspect;
+        let pattern = match is_open {
+            true => self.glance(site, finding.verdict, at, coverage, looks),
+            false => None,
+        };
+        let mut finding = finding.of_those_at_work(pattern == Some(Pattern::TimerLoop));
+        if pattern == Some(Pattern::NilChannel) && finding.verdict == Verdict::Suspect {
+            finding.verdict = Verdict::Likely;
+            finding
+                .evidence
+                .push("nothing ever comes through a nil channel".to_owned());
+        }
+        let live = site.alive();
+        if let Some(normal) = self.past.normal(site.pc, SystemTime::now())
+            && normal.judge(live as f64) == Unusual::Usual
+            && finding.verdict > Verdict::Suspect
+        {
+            finding.verdict = Verdict::Suspect;
+            finding.evidence.push(format!(
+                "but {live} are alive, and {:.0} are normal at this hour of the week",
+                normal.mean
+            ));
+        }
+        finding
+    }
+
+    /// Which pattern the goroutines of `site` show, if they were looked at lately.
+    fn glance(
+        &mut self,
+        site: &Site,
+        verdict: Verdict,
+        at: Duration,
+        coverage: f64,
+        looks: &mut usize,
+    ) -> Option<Pattern> {
+        let last = self.glances.get(&site.pc);
+        let lately = last.filter(|(looked, _)| at.saturating_sub(*looked) < LOOK_PAUSE);
+        if let Some((_, pattern)) = lately {
+            return *pattern;
+        }
+        *looks = looks.checked_sub(1)?;
+        let readers = self.readers();
+        let pattern = self
+            .describer(at, coverage)
+            .pattern(site, verdict, readers.as_ref());
+        self.glances.insert(site.pc, (at, pattern));
+        pattern
+    }
+
+    /// The goroutines that read from the connections of HTTP clients tell more than those that write
+    /// to them.
+    fn readers(&mut self) -> Option<Site> {
+        let names = &mut self.names;
+        let reads =
+            |site: &&Site| names.site(site.pc, site.start).start.function == pattern::READ_LOOP;
+        self.tracker.sites().find(reads).cloned()
+    }
+
+    fn describer(&mut self, at: Duration, coverage: f64) -> Describer<'_, LiveMemory> {
+        Describer {
+            looker: Looker {
+                program: &self.inspected.program,
+                memory: &self.memory,
+                landmarks: self.passes.as_ref().map(Passes::landmarks),
+                unwinder: &mut self.unwinder,
+                names: &mut self.names,
+                descriptors: Descriptors::of(self.inspected.process.pid()),
+            },
+            creation_stacks: &self.creation_stacks,
+            impacts: &mut self.impacts,
+            ages_at: if self.governor.mode().counts_all() {
+                self.births_at
+            } else {
+                at
+            },
+            coverage,
+        }
+    }
+
+    /// Says of a leak that somebody has decided to live with it, if so.
+    fn suppress(&mut self, pc: RuntimeAddress, leak: &mut Leak) {
+        let Leak { site, labels, .. } = &*leak;
+        let subject = Subject {
+            created_in: &site.created_at.function,
+            started: &site.start.function,
+            file: site.created_at.file.as_deref(),
+            line: site.created_at.line,
+            labels,
+        };
+        let covering = self
+            .options
+            .suppressions
+            .iter()
+            .find(|it| it.covers(&subject));
+        leak.suppressed = covering.map(|suppression| suppression.reason.clone());
+        if leak.suppressed.is_some() && self.suppressed.insert(pc) {
+            self.suppressions += 1;
+        }
     }
 }

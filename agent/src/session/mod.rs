@@ -18,6 +18,7 @@ mod load;
 mod names;
 mod pass;
 mod past;
+mod patterns;
 mod probing;
 mod program;
 mod recall;

@@ -47,6 +47,11 @@ impl Passes {
         })
     }
 
+    /// Where the program's runtime keeps things.
+    pub(super) fn landmarks(&self) -> &Landmarks {
+        &self.landmarks
+    }
+
     /// The scheduler's counters, where they were found.
     pub(super) fn scheduler(&self) -> Option<Scheduler> {
         self.landmarks.scheduler

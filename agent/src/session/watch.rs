@@ -1,7 +1,7 @@
 //! The part of a session that changes: observations go in, events come out.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -10,6 +10,7 @@ use nix::time::{ClockId, clock_gettime};
 use super::{
     Inspected, Names, Options, SessionError, births,
     impact::Impacts,
+    judge::Glance,
     load::LoadMeter,
     pass::Passes,
     past::Past,
@@ -33,7 +34,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// The births are looked at as often as the shortest scale keeps a point.
 const BIRTHS_PAUSE: Duration = Duration::from_millis(2600);
 /// Creation stacks of a site that are kept: the first.
-const STACKS_KEPT: usize = 1;
+const STACKS_KEPT: usize = 4;
 
 /// A watched process.
 pub struct Session {
@@ -45,6 +46,11 @@ pub struct Session {
     pub(super) tracker: Tracker,
     pub(super) rules: Vec<Box<dyn Rule>>,
     pub(super) incidents: Incidents,
+    /// Patterns that were recognised before there was anything to report.
+    pub(super) glances: HashMap<RuntimeAddress, Glance>,
+    /// Sites with an open incident that is known and left alone, and how many there have been.
+    pub(super) suppressed: HashSet<RuntimeAddress>,
+    pub(super) suppressions: usize,
     pub(super) impacts: Impacts,
     /// The living that probes remember, and when they were looked at.
     pub(super) births: HashMap<u64, Living>,
@@ -247,6 +253,7 @@ impl Session {
             clean,
             watched_seconds: self.began.elapsed().as_secs_f64(),
             leaks: self.incidents.opened(),
+            suppressed: self.suppressions,
         }))
     }
 

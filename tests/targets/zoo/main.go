@@ -33,6 +33,9 @@ type leak struct {
 	Marker string `json:"marker"`
 	// Pattern is the one that has to be recognised.
 	Pattern string `json:"pattern"`
+	// In is where the `go` statement is, if it is in a library: the beginning of that function's
+	// name. The marker is at the line that calls into the library then.
+	In string `json:"in,omitempty"`
 	// WithinSeconds is by when it has to be likely, counted from when it begins or the agent is
 	// started, whichever is later.
 	WithinSeconds int `json:"within_seconds"`
@@ -56,6 +59,11 @@ func leaks(name, pattern, about string, run func()) {
 // special registers a scenario whose leaks have more to be said of them.
 func special(name, about string, run func(), all ...leak) {
 	register(scenario{name, about, all, run})
+}
+
+// leaksIn is leaks for a `go` statement in a library.
+func leaksIn(in, name, pattern, about string, run func()) {
+	register(scenario{name, about, []leak{{Marker: name, Pattern: pattern, In: in, WithinSeconds: 60}}, run})
 }
 
 // healthy registers a scenario that loses none.

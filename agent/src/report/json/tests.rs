@@ -142,6 +142,8 @@ fn leak_has_the_contracts_names() {
             "wait_reason",
             "pattern",
             "advice",
+            "example",
+            "waits_on",
             "stack_bytes",
             "retained_bytes",
             "oldest_seconds",
@@ -149,8 +151,9 @@ fn leak_has_the_contracts_names() {
             "impact",
         ],
     );
-    assert_eq!(line["pattern"], Value::Null);
-    assert!(line["unknown"]["pattern"].is_string());
+    assert_eq!(line["pattern"], "channel_send");
+    assert_eq!(line["waits_on"][0]["kind"], "channel");
+    assert!(line["unknown"]["retained_bytes"].is_string());
     let history = [
         "state",
         "first_seen",

@@ -19,6 +19,7 @@ pub use diff::{Change, Diff, DiffError, Moment};
 pub use filter::Filter;
 pub use group_by::GroupBy;
 pub use saved::SavedError;
+pub(super) use text::waited;
 
 use super::{Place, ProcessInfo, Unknown};
 

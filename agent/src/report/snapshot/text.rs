@@ -6,7 +6,8 @@ mod tests;
 
 use std::io::{self, Write};
 
-use self::parts::{fitted, label, stack_lines, waited};
+pub(in crate::report) use self::parts::waited;
+use self::parts::{fitted, label, stack_lines};
 use super::{Group, Snapshot, Waited, WaitsOn, group_by::DIFFERS};
 use crate::report::words;
 

@@ -179,9 +179,18 @@ fn a_leak() {
     11:06:40 LEAK (likely) /src/app/search.go:31
       go main.search.func1 in main.search: 412 alive, and 7 older than gostray, +296 a minute, oldest 83 s
       they wait for: chan send at /src/app/search.go:33
+      on channel 0xc00007e0e0 (len 0, cap 0)
       stacks: about 824 KiB
       - survivors rose in 4 of 4 windows of 5 s, from 20 to 412
       - creations did not rise: 170 a second
+      pattern: channel_send
+        main.search.func1 (search.go:33) sends to a receiver that has gone or never came (started by
+        main.search at search.go:31).
+          select {
+          case results <- value:
+          case <-ctx.Done():
+          	return
+          }
       parked at
         main.search.func1
             /src/app/search.go:33
@@ -202,6 +211,12 @@ fn a_leak_of_which_little_is_known() {
     leak.created_by = None;
     leak.stack_bytes = None;
     leak.oldest_seconds = None;
+    leak.pattern = None;
+    leak.advice = None;
+    leak.example = None;
+    leak.waits_on.clear();
+    let reason = "it is not known what they wait for";
+    leak.unknown.insert("pattern", reason.into());
     for field in ["wait_reason", "blocked_at", "stack", "stack_bytes"] {
         let reason = "none could be read while it rested";
         leak.unknown.insert(field, reason.into());
@@ -216,6 +231,7 @@ fn a_leak_of_which_little_is_known() {
       - creations did not rise: 170 a second
       blocked_at unknown: none could be read while it rested
       created_by unknown: no creation stack of this site was taken
+      pattern unknown: it is not known what they wait for
       stack unknown: none could be read while it rested
       wait_reason unknown: none could be read while it rested
     ");

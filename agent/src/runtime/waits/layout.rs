@@ -43,6 +43,8 @@ pub(super) struct Channel {
     pub(super) size: u32,
     pub(super) qcount: u32,
     pub(super) dataqsiz: u32,
+    /// `elemsize`, two bytes.
+    pub(super) element_size: u32,
     /// The timer whose channel it is; from Go 1.23 on.
     pub(super) timer: Option<u32>,
 }
@@ -62,6 +64,8 @@ pub(super) struct PollDescriptor {
     pub(super) fd: u32,
     pub(super) rg: u32,
     pub(super) wg: u32,
+    /// The deadlines of who reads and who writes; `None` where they are not known.
+    pub(super) deadlines: Option<(u32, u32)>,
     /// `self`.
     pub(super) own: u32,
 }
@@ -96,6 +100,7 @@ impl WaitLayout {
                 size: size("runtime.hchan")?,
                 qcount: word("runtime.hchan", "qcount")?,
                 dataqsiz: word("runtime.hchan", "dataqsiz")?,
+                element_size: layouts.offset_of_size("runtime.hchan", "elemsize", 2)?,
                 timer: optional("runtime.hchan", "timer")?,
             },
             timer_when: word("runtime.timer", "when")?,
@@ -123,6 +128,7 @@ impl PollDescriptor {
             fd: word("fd")?,
             rg: word("rg")?,
             wg: word("wg")?,
+            deadlines: word("rd").ok().zip(word("wd").ok()),
             own: word("self")?,
         })
     }

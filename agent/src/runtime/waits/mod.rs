@@ -36,6 +36,8 @@ pub enum Wait {
         length: u64,
         /// Room in its buffer.
         capacity: u64,
+        /// Bytes of an element.
+        element_size: u16,
     },
     /// A nil channel: for ever.
     NilChannel,
@@ -58,6 +60,8 @@ pub enum Wait {
     Descriptor {
         /// The file descriptor.
         fd: u64,
+        /// Whether it waits no longer than to a deadline; `None` where that is not known.
+        has_deadline: Option<bool>,
     },
 }
 

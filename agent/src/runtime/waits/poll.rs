@@ -53,7 +53,9 @@ fn read(
     candidates: &[(&Waiter, RuntimeAddress)],
     found: &mut impl FnMut(usize, Wait),
 ) -> HashMap<usize, RuntimeAddress> {
-    let length = poll.fd.max(poll.rg).max(poll.wg) as usize + 8;
+    let (read_until, write_until) = poll.deadlines.unwrap_or_default();
+    let last = [poll.fd, poll.rg, poll.wg, read_until, write_until];
+    let length = last.into_iter().max().unwrap_or(0) as usize + 8;
     let extents = Extent::each(candidates.iter().map(|(_, address)| *address), length);
     let mut fitting = Vec::new();
     memory.read_extents(&extents, &mut |index, bytes| {
@@ -65,22 +67,29 @@ fn read(
         // The kernel's limit for descriptors (`NR_OPEN` of include/uapi/linux/fs.h can be raised,
         // to this at most).
         if waits.contains(&waiter.g.0) && fd < 1 << 31 {
-            fitting.push((waiter.subject, address, fd));
+            // 0 is none; one that has passed is negative.
+            let deadline = if waits[0] == waiter.g.0 {
+                read_until
+            } else {
+                write_until
+            };
+            let has_deadline = poll.deadlines.map(|_| word(bytes, deadline) != 0);
+            fitting.push((waiter.subject, address, fd, has_deadline));
         }
     });
     // A word may lead into a descriptor, a field behind its beginning, and `wg` look like `rg` there.
     // Each holds its own address.
-    let own = fitting.iter().map(|(_, address, _)| {
+    let own = fitting.iter().map(|(_, address, _, _)| {
         let own = address.0.checked_add(poll.own.into());
         own.map_or(*address, RuntimeAddress)
     });
     let mut told = HashMap::new();
     memory.read_extents(&Extent::each(own, 8), &mut |index, bytes| {
-        let (subject, address, fd) = fitting[index];
+        let (subject, address, fd, has_deadline) = fitting[index];
         let is_one = bytes.is_ok_and(|bytes| word(bytes, 0) == address.0);
         if is_one && !told.contains_key(&subject) {
             told.insert(subject, address);
-            found(subject, Wait::Descriptor { fd });
+            found(subject, Wait::Descriptor { fd, has_deadline });
         }
     });
     told

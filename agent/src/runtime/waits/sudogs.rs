@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 
 use super::{Kind, Wait, WaitLayout, Waiter, word};
 use crate::{
-    binary::RuntimeAddress,
+    binary::{RuntimeAddress, bytes::u16_at},
     memory::{Extent, MemoryReader},
 };
 
@@ -99,10 +99,11 @@ fn tell_channels(
             word(bytes, layout.channel.qcount),
             word(bytes, layout.channel.dataqsiz),
         );
+        let element_size = u16_at(bytes, layout.channel.element_size.into()).unwrap_or(0);
         // What has more in it than it has room for is no channel any more.
         if length <= capacity {
             let timer = layout.channel.timer.map_or(0, |at| word(bytes, at));
-            read.insert(distinct[index], (length, capacity, timer));
+            read.insert(distinct[index], (length, capacity, element_size, timer));
             if timer != 0 {
                 timers.push(RuntimeAddress(timer));
             }
@@ -110,7 +111,7 @@ fn tell_channels(
     });
     let times = timer_times(memory, layout, timers.into_iter());
     for (waiter, address) in channels {
-        let Some((length, capacity, timer)) = read.get(address).copied() else {
+        let Some((length, capacity, element_size, timer)) = read.get(address).copied() else {
             continue;
         };
         let subject = waiters[*waiter].subject;
@@ -121,6 +122,7 @@ fn tell_channels(
                 address,
                 length,
                 capacity,
+                element_size,
             },
         );
         if let Some(at_ns) = times.get(&RuntimeAddress(timer)).copied() {

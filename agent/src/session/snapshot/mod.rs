@@ -3,6 +3,8 @@
 mod grouping;
 mod waited;
 
+pub(in crate::session) use waited::Things;
+
 use std::time::{Duration, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};

@@ -17,7 +17,7 @@ const MAX_THINGS: usize = 1 << 13;
 
 /// How many wait on what.
 #[derive(Debug, Default)]
-pub(super) struct Things {
+pub(in crate::session) struct Things {
     counts: HashMap<Wait, u64>,
     /// Sleepers are counted together: each has its own time.
     sleepers: u64,
@@ -25,7 +25,7 @@ pub(super) struct Things {
 }
 
 impl Things {
-    pub(super) fn count(&mut self, wait: Wait) {
+    pub(in crate::session) fn count(&mut self, wait: Wait) {
         if let Wait::Timer { at_ns } = wait {
             self.sleepers += 1;
             self.earliest_ns = Some(self.earliest_ns.map_or(at_ns, |known| known.min(at_ns)));
@@ -41,7 +41,7 @@ impl Things {
     }
 
     /// For reports; the stack tells what a semaphore belongs to.
-    pub(super) fn waited(
+    pub(in crate::session) fn waited(
         self,
         stack: &[Place],
         layouts: &Layouts,
@@ -76,7 +76,7 @@ fn order(wait: Wait) -> u64 {
         | Wait::Semaphore { address }
         | Wait::Condition { address } => address.0,
         Wait::Timer { at_ns } => at_ns,
-        Wait::Descriptor { fd } => fd,
+        Wait::Descriptor { fd, .. } => fd,
         Wait::NilChannel => 0,
     }
 }
@@ -93,6 +93,7 @@ fn waited(
             address,
             length,
             capacity,
+            ..
         } => Waited::Channel {
             address: address.to_string(),
             length,
@@ -115,7 +116,7 @@ fn waited(
         Wait::Timer { at_ns } => Waited::Timer {
             wakes_in_seconds: (i128::from(at_ns) - i128::from(now_ns)) as f64 / 1e9,
         },
-        Wait::Descriptor { fd } => {
+        Wait::Descriptor { fd, .. } => {
             let known = descriptors.describe(fd);
             let (protocol, local, remote) = known.map_or((None, None, None), |known| {
                 (Some(known.protocol), known.local, known.remote)
@@ -282,6 +283,7 @@ mod tests {
                 address: RuntimeAddress(0x1000 + address),
                 length: 0,
                 capacity: 1,
+                element_size: 8,
             };
             (0..=address).for_each(|_| things.count(channel));
         }

@@ -20,7 +20,7 @@ pub(super) fn label((key, value): (&String, &String)) -> String {
     format!("{}={}", quoted(key), quoted(value))
 }
 
-pub(super) fn waited(what: &Waited) -> String {
+pub(in crate::report) fn waited(what: &Waited) -> String {
     let text = match what {
         Waited::Channel {
             address,

@@ -28,6 +28,7 @@ fn channel(address: u64, length: u64, capacity: u64) -> Wait {
         address: RuntimeAddress(address),
         length,
         capacity,
+        element_size: 0,
     }
 }
 
@@ -201,12 +202,24 @@ fn a_descriptor_counts_when_it_points_back() {
             runtime.set(sp, 8 * n, word);
         }
         runtime.stack(other, &[own, 0x5000]);
-        assert_eq!(waits_of(&runtime, g), [Wait::Descriptor { fd: 8 }]);
+        assert_eq!(
+            waits_of(&runtime, g),
+            [Wait::Descriptor {
+                fd: 8,
+                has_deadline: Some(false)
+            }]
+        );
         assert_eq!(waits_of(&runtime, other), []);
         // Also for those behind the first, by the block in which descriptors were found.
         let third = runtime.parked("IO wait");
         runtime.stack(third, &[0, descriptor(9, third)]);
-        assert_eq!(waits_of(&runtime, third), [Wait::Descriptor { fd: 9 }]);
+        assert_eq!(
+            waits_of(&runtime, third),
+            [Wait::Descriptor {
+                fd: 9,
+                has_deadline: Some(false)
+            }]
+        );
     }
 }
 
