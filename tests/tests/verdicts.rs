@@ -37,7 +37,7 @@ fn every_leak_is_found_at_its_line_and_healthy_programs_are_left_in_peace() {
     assert_eq!(healthy, HEALTHY.len(), "a healthy program has another name");
     // They sleep most of the time, so all of them run at once.
     let all_at_once = scenarios.len();
-    let plan = Plan::new(WATCHED).unwrap().with_leaking(LEAKING);
+    let plan = Plan::new(WATCHED).with_leaking(LEAKING);
     let judged = eval::programs(&zoo, scenarios, all_at_once, &plan);
     let wrong: Vec<String> = judged.iter().flat_map(wrong).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

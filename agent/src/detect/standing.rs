@@ -1,7 +1,7 @@
-//! Many goroutines that were there before the agent wait for others, and do not end.
+//! Many goroutines wait for others, and do not end.
 //!
 //! Nothing grows, so this is no proof of a leak: a pool of idle workers looks the same. But a leak
-//! that stopped before anybody looked looks like this too.
+//! that stopped, also before anybody looked, looks like this too.
 
 use std::time::Duration;
 
@@ -9,11 +9,13 @@ use super::{Finding, Judgement, Rule, Verdict};
 use crate::track::{Older, Site};
 
 /// Fewer are more often a pool than a leak.
-const MIN_OLDER: u64 = 1000;
+const MANY: u64 = 1000;
 /// How long they have to be watched.
 const MIN_WATCHED: Duration = Duration::from_secs(20);
 /// One in so many may end, or not wait, all the same.
 const TOLERANCE: u64 = 50;
+/// Of those looked at, so many have to rest all the time.
+const NEARLY_ALL: f64 = 0.95;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,8 +27,8 @@ impl Rule for Standing {
     }
 
     fn judge(&self, site: &Site) -> Judgement {
-        let Some(older) = site.older.filter(|older| older.now >= MIN_OLDER) else {
-            return Judgement::Fine;
+        let Some(older) = site.older.filter(|older| older.now >= MANY) else {
+            return resting(site);
         };
         let Older {
             at_first,
@@ -60,6 +62,30 @@ impl Rule for Standing {
                 format!("{blocked} of the {alive} that live wait for other goroutines"),
             ],
         })
+    }
+}
+
+/// Those that came while gostray watched.
+fn resting(site: &Site) -> Judgement {
+    let alive = site.alive();
+    let blocked = site.older.map_or(0, |older| older.blocked);
+    if alive < MANY || alive.saturating_sub(blocked) > alive / TOLERANCE {
+        return Judgement::Fine;
+    }
+    match site.rest.share(MIN_WATCHED) {
+        None => Judgement::Recheck,
+        Some(share) if share < NEARLY_ALL => Judgement::Fine,
+        Some(_) => Judgement::Leak(Finding {
+            verdict: Verdict::Suspect,
+            growth_per_minute: 0.0,
+            watched: MIN_WATCHED,
+            at_work: false,
+            evidence: vec![format!(
+                "{blocked} of the {alive} goroutines that live wait for others, and have not run for \
+                 {} s",
+                MIN_WATCHED.as_secs()
+            )],
+        }),
     }
 }
 

@@ -101,6 +101,14 @@ fn a_pool_that_fills_and_stays_is_none() {
 }
 
 #[test]
+fn a_burst_that_never_drains_is_suspect() {
+    let burst = lost((0..3000).map(|n| 40.0 + 0.001 * f64::from(n)));
+    let reports = watch(&burst, each_second(200));
+    within(&reports, Suspect, 70.0);
+    never(&reports, Likely);
+}
+
+#[test]
 fn bursts_that_drain_are_none() {
     let bursts = (0..8).flat_map(|burst| {
         let begins = f64::from(burst) * 40.0;

@@ -16,9 +16,9 @@ pub use history::{History, HistoryBuild, HistoryIncident, LeakHistory};
 pub use impact::{Impact, OpenLeak, ProcessUse};
 pub use json::JsonLines;
 pub use model::{
-    Attached, CostOfHits, DetachReason, Detached, Disagreement, Event, EventKind, Leak, Lifetime,
-    ModeChange, Overhead, Parks, Place, ProcessInfo, Resolved, SiteCounts, SiteName, Status,
-    Unknown,
+    Aged, Attached, CostOfHits, DetachReason, Detached, Disagreement, Event, EventKind, Leak,
+    Lifetime, ModeChange, Overhead, Parks, Place, ProcessInfo, Resolved, SiteCounts, SiteName,
+    Status, Unknown,
 };
 pub use snapshot::{
     Change, Diff, DiffError, Filter, Group, GroupBy, Moment, SavedError, Snapshot, Waited, WaitsOn,

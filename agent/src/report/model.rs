@@ -259,6 +259,15 @@ pub struct Lifetime {
     pub max: f64,
 }
 
+/// Goroutines of a site from some age on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Aged {
+    /// The age.
+    pub older_than_seconds: f64,
+    /// How many live that are older.
+    pub count: u64,
+}
+
 /// `leak`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Leak {
@@ -307,6 +316,8 @@ pub struct Leak {
     pub oldest_seconds: Option<f64>,
     /// As in `status`.
     pub coverage: f64,
+    /// How many are older than some ages, those older than gostray always.
+    pub older_than: Vec<Aged>,
     /// The pprof labels of one of them.
     pub labels: BTreeMap<String, String>,
     /// Why it is known and left alone; null where it is not.

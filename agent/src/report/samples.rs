@@ -170,6 +170,7 @@ pub(super) fn leak() -> Leak {
         retained_bytes: None,
         oldest_seconds: Some(83.4),
         coverage: 1.0,
+        older_than: Vec::new(),
         labels: BTreeMap::new(),
         suppressed: None,
         history: Some(LeakHistory {

@@ -34,8 +34,10 @@ pub(super) struct Evidence {
     pub(super) things: Vec<Thing>,
     /// The pprof labels of one of them.
     pub(super) labels: Labels,
-    /// How many could be looked at, and how many of them wait on one and the same thing.
+    /// How many could be looked at, how many of them wait at the same place, and how many on one and
+    /// the same thing.
     pub(super) looked_at: usize,
+    pub(super) alike: usize,
     pub(super) sharing: usize,
     pub(super) unknown: Unknown,
 }
@@ -98,6 +100,7 @@ impl<M: MemoryReader> Looker<'_, M> {
             .filter(|one| is_alike(one, typical))
             .collect();
         self.waits(&alike, &stack, &mut evidence);
+        evidence.alike = alike.len();
         evidence.stack = Some(stack);
         let bytes: u64 = goroutines
             .iter()

@@ -13,8 +13,8 @@ use crate::{
         pattern::{self, Pattern, Recognised},
     },
     memory::MemoryReader,
-    report::{Leak, Place, SiteName, Unknown},
-    track::Site,
+    report::{Aged, Leak, Place, SiteName, Unknown},
+    track::{AGES, Site},
 };
 
 /// What a leak is described with.
@@ -127,6 +127,14 @@ impl<M: MemoryReader> Describer<'_, M> {
         }
         let impact = self.impacts.leak(site, &finding, stack);
         let mut evidence = finding.evidence;
+        if seen.looked_at > 0 {
+            let Evidence {
+                alike, looked_at, ..
+            } = seen;
+            evidence.push(format!(
+                "{alike} of {looked_at} looked at wait at the same place"
+            ));
+        }
         let (pattern, advice, example) = match recognised {
             Ok(found) => {
                 evidence.push(found.because);
@@ -168,6 +176,7 @@ impl<M: MemoryReader> Describer<'_, M> {
             retained_bytes: None,
             oldest_seconds: site.oldest.map(|age| age.as_secs_f64()),
             coverage: self.coverage,
+            older_than: older_than(site),
             labels: seen.labels,
             suppressed: None,
             history: None,
@@ -176,4 +185,17 @@ impl<M: MemoryReader> Describer<'_, M> {
             unknown,
         }
     }
+}
+
+/// How many there are of each age.
+fn older_than(site: &Site) -> Vec<Aged> {
+    let last = site.series.points(0).next_back();
+    let ages = AGES
+        .iter()
+        .zip(last.map_or([0; AGES.len()], |last| last.survivors));
+    let ages = ages.map(|(age, count)| Aged {
+        older_than_seconds: age.as_secs_f64(),
+        count,
+    });
+    ages.collect()
 }

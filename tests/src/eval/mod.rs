@@ -94,7 +94,7 @@ fn release_of(release: &Toolchain, options: &Options) -> Result<Evaluated> {
         release.version,
         scenarios.len()
     );
-    let mut plan = Plan::new(options.healthy)?;
+    let mut plan = Plan::new(options.healthy);
     if let Some(keep) = &options.keep {
         plan = plan.with_events_kept(keep.join(&release.version))?;
     }

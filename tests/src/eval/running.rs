@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::judging;
 use super::recording::{Ending, Recording, Sighting};
 use super::scenarios::Scenario;
-use crate::agent::{self, Agent};
+use crate::agent::Agent;
 use crate::target::Target;
 
 /// How long a program has been ready when somebody looks at it.
@@ -29,33 +29,19 @@ pub struct Plan {
     healthy: Duration,
     /// For how long leaking ones, from the beginning of the leak.
     leaking: Duration,
-    /// What is given to `gostray attach` beside process and format.
-    arguments: Vec<String>,
     /// Where all that the agents say is kept.
     events: Option<PathBuf>,
 }
 
 impl Plan {
     /// As a user would do it.
-    ///
-    /// # Errors
-    /// There is no agent.
-    pub fn new(healthy: Duration) -> Result<Self> {
-        let help = agent::output(&["attach", "--help"])?;
-        ensure!(help.status.success(), "`gostray attach --help` failed");
-        let help = String::from_utf8_lossy(&help.stdout).into_owned();
-        // Programs that run at a time, and runs one after another, are not to learn from each other.
-        let arguments = ["--no-history"]
-            .into_iter()
-            .filter(|option| help.contains(option))
-            .map(str::to_owned)
-            .collect();
-        Ok(Self {
+    #[must_use]
+    pub fn new(healthy: Duration) -> Self {
+        Self {
             healthy,
             leaking: LEAKING,
-            arguments,
             events: None,
-        })
+        }
     }
 
     /// As before, but leaking programs are waited for no longer than this.
@@ -102,8 +88,8 @@ pub fn record(exe: &Path, scenario: &Scenario, plan: &Plan) -> Recording {
     };
     let ready = Instant::now();
     std::thread::sleep(READY_BEFORE);
-    let arguments: Vec<&str> = plan.arguments.iter().map(String::as_str).collect();
-    let agent = match Agent::attach(target.pid(), &arguments) {
+    // Without a memory: programs that run at a time are not to learn from each other.
+    let agent = match Agent::attach(target.pid(), &[]) {
         Ok(agent) => agent,
         Err(error) => return Recording::without(Ending::NotStarted(format!("{error:#}"))),
     };

@@ -19,7 +19,6 @@ fn record_scripts(program: &str, agent: &str) -> Recording {
     let plan = Plan {
         healthy: Duration::from_millis(500),
         leaking: Duration::from_millis(500),
-        arguments: Vec::new(),
         events: None,
     };
     let mut target = Target::start(Path::new("/bin/sh"), &["-c", program], &[]).unwrap();

@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"context"
+	"runtime/pprof"
+	"time"
+)
 
 func init() {
 	leaks("chan-send", "channel_send", "a query's result is sent after the caller gave up waiting", chanSend)
@@ -11,15 +15,19 @@ func init() {
 
 func chanSend() {
 	everySecond(5, func() {
-		results := make(chan int)
-		go func() { // leaks: chan-send
-			time.Sleep(20 * time.Millisecond)
-			results <- 1
-		}()
-		select {
-		case <-results:
-		case <-time.After(time.Millisecond):
-		}
+		// Goroutines inherit the labels.
+		labels := pprof.Labels("job", "report")
+		pprof.Do(context.Background(), labels, func(context.Context) {
+			results := make(chan int)
+			go func() { // leaks: chan-send
+				time.Sleep(20 * time.Millisecond)
+				results <- 1
+			}()
+			select {
+			case <-results:
+			case <-time.After(time.Millisecond):
+			}
+		})
 	})
 }
 
