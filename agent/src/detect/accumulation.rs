@@ -134,7 +134,7 @@ impl Look {
             },
             growth_per_minute: seen.slope * 60.0,
             watched: seen.watched(),
-            at_work: false,
+            doubt: None,
             evidence,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Finding, Judgement, Rule, Verdict};
+use super::{Doubt, Finding, Judgement, Rule, Verdict, pattern::Pattern};
 use crate::track::{Site, Waiting};
 
 /// Who has not run for so long rests.
@@ -67,7 +67,9 @@ fn temper(mut finding: Finding, site: &Site) -> Option<Finding> {
              connections are in use"
         ),
         _ => {
-            finding.at_work = resting < HARDLY && finding.watched < LONG;
+            if resting < HARDLY && finding.watched < LONG {
+                finding.doubt.get_or_insert(Doubt::AtWork);
+            }
             return Some(with_rest(finding, Some(resting), LONG_REST));
         }
     };
@@ -89,16 +91,27 @@ fn with_rest(mut finding: Finding, share: Option<f64>, long: Duration) -> Findin
 }
 
 impl Finding {
-    /// Goroutines that run now and then leak if what they do is go round for ever, as `is_loop` says;
-    /// and even then a pool that fills slowly looks the same for a while.
+    /// Takes into account which pattern the goroutines show, if there is a doubt that it can clear up:
+    /// those that run now and then leak if all they do is go round for ever, and even then a pool that
+    /// fills slowly looks the same for a while; those that end leak if they queue.
     #[must_use]
-    pub fn of_those_at_work(mut self, is_loop: bool) -> Self {
-        /// A second's worth, in a minute.
+    pub fn with_pattern(mut self, pattern: Option<Pattern>) -> Self {
+        /// Nearly one a second, in a minute.
         const FAST: f64 = 50.0;
-        if self.at_work && !(is_loop && self.growth_per_minute >= FAST) {
+        let (is_cleared, objection) = match self.doubt {
+            None => return self,
+            Some(Doubt::AtWork) => (
+                pattern == Some(Pattern::TimerLoop) && self.growth_per_minute >= FAST,
+                "but they run now and then, so they may be at work",
+            ),
+            Some(Doubt::Served) => (
+                pattern == Some(Pattern::UnboundedFanOut),
+                "but they end, and no queue was found that they wait in",
+            ),
+        };
+        if !is_cleared {
             self.verdict = self.verdict.min(Verdict::Suspect);
-            self.evidence
-                .push("but they run now and then, so they may be at work".to_owned());
+            self.evidence.push(objection.to_owned());
         }
         self
     }

@@ -151,7 +151,7 @@ mod tests {
             verdict,
             growth_per_minute: 60.0,
             watched: Duration::from_secs(15),
-            at_work: false,
+            doubt: None,
             evidence: Vec::new(),
         })
     }

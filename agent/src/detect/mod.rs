@@ -1,6 +1,7 @@
 //! Rules that turn series into verdicts with evidence. No I/O, no clock.
 
 mod accumulation;
+mod backlog;
 mod combine;
 pub mod impact;
 mod baseline;
@@ -31,6 +32,7 @@ use std::time::Duration;
 use crate::track::Site;
 
 pub use accumulation::Accumulation;
+pub use backlog::Backlog;
 pub use baseline::{Bucket, HOURS, Hour, Normal, Unusual};
 pub use combine::judge;
 pub use fate::{BuildRecord, Missing, Proof, State, Taken, prove};
@@ -70,10 +72,19 @@ pub struct Finding {
     pub growth_per_minute: f64,
     /// Over how long that was watched.
     pub watched: Duration,
-    /// They run now and then: a leak only if they do nothing but go round for ever.
-    pub at_work: bool,
+    /// What only the goroutines' pattern can clear up.
+    pub doubt: Option<Doubt>,
     /// Why, in sentences for people.
     pub evidence: Vec<String>,
+}
+
+/// Why a finding may be none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// They run now and then: a leak only if they do nothing but go round for ever.
+    AtWork,
+    /// They end, if late: a leak only if they queue for something that lets too few through.
+    Served,
 }
 
 /// A detection rule. Stateless towards its caller: what it knows is in the site's series.

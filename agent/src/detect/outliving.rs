@@ -53,7 +53,7 @@ impl Rule for Outliving {
                     verdict,
                     growth_per_minute: slope * 60.0,
                     watched,
-                    at_work: false,
+                    doubt: None,
                     evidence: vec![format!(
                         "{growth} goroutines have become older than {} s in {:.0} s, where 99 in 100 of the \
                          {ended} that ended took no longer than {}, and none more than {}",

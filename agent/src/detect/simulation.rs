@@ -5,7 +5,8 @@ use std::time::Duration;
 use gostray_common::LIFETIME_BUCKETS;
 
 use super::{
-    Accumulation, Change, Incidents, Judgement, Outliving, Rule, Standing, Verdict, judge,
+    Accumulation, Backlog, Change, Incidents, Judgement, Outliving, Rule, Standing, Verdict, judge,
+    pattern::Pattern,
 };
 use crate::track::{AGES, Accuracy, Counts, Lifetimes, Older, Sample, Sampled, Site, Waiting};
 
@@ -41,9 +42,23 @@ pub(super) type Reports = Vec<(f64, Option<Verdict>)>;
 
 /// Watches a site with these goroutines, looking at it at `moments`.
 pub(super) fn watch(lives: &[Life], moments: impl IntoIterator<Item = f64>) -> Reports {
+    watch_pattern(lives, moments, None)
+}
+
+/// The same of goroutines that all wait in one queue.
+pub(super) fn watch_queue(lives: &[Life], moments: impl IntoIterator<Item = f64>) -> Reports {
+    watch_pattern(lives, moments, Some(Pattern::UnboundedFanOut))
+}
+
+fn watch_pattern(
+    lives: &[Life],
+    moments: impl IntoIterator<Item = f64>,
+    pattern: Option<Pattern>,
+) -> Reports {
     let rules: Vec<Box<dyn Rule>> = vec![
         Box::new(Accumulation),
         Box::new(Outliving),
+        Box::new(Backlog),
         Box::new(Standing),
     ];
     let mut site = Site::new(0x1000, counts(lives, 0.0));
@@ -54,10 +69,11 @@ pub(super) fn watch(lives: &[Life], moments: impl IntoIterator<Item = f64>) -> R
         let at = Duration::from_secs_f64(now);
         let (judgement, _) = judge(&rules, &site);
         let judgement = match judgement {
-            // Whoever waits for the clock goes round for ever.
+            // Whoever waits for the clock goes round for ever: the worst case.
             Judgement::Leak(finding) => {
                 let is_loop = site.rest.waiting() == Some(Waiting::Clock);
-                Judgement::Leak(finding.of_those_at_work(is_loop))
+                let pattern = is_loop.then_some(Pattern::TimerLoop).or(pattern);
+                Judgement::Leak(finding.with_pattern(pattern))
             }
             other => other,
         };

@@ -50,7 +50,7 @@ impl Rule for Standing {
             verdict: Verdict::Suspect,
             growth_per_minute: 0.0,
             watched,
-            at_work: false,
+            doubt: None,
             evidence: vec![
                 format!(
                     "{at_first} goroutines were there before gostray looked, and {} in {seconds} s",
@@ -79,7 +79,7 @@ fn resting(site: &Site) -> Judgement {
             verdict: Verdict::Suspect,
             growth_per_minute: 0.0,
             watched: MIN_WATCHED,
-            at_work: false,
+            doubt: None,
             evidence: vec![format!(
                 "{blocked} of the {alive} goroutines that live wait for others, and have not run for \
                  {} s",

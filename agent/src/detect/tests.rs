@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{
     Verdict::{self, Likely, Suspect},
-    simulation::{Life, Reports, each_second, first, watch},
+    simulation::{Life, Reports, each_second, first, watch, watch_queue},
 };
 use crate::track::Waiting;
 
@@ -78,6 +78,35 @@ fn loops_that_never_end_are_found_though_they_run() {
     });
     let ticking: Vec<Life> = ticking.collect();
     within(&watch(&ticking, each_second(100)), Likely, 60.0);
+}
+
+#[test]
+fn a_queue_that_grows_faster_than_it_is_served_is_likely() {
+    // Ten a second come, and six are let through, in turn.
+    let queue: Vec<Life> = (0..1200)
+        .map(|n| {
+            let born = f64::from(n) / 10.0;
+            Life::new(born, f64::from(n) / 6.0 - born + 0.1)
+        })
+        .collect();
+    within(&watch_queue(&queue, each_second(120)), Likely, 60.0);
+}
+
+#[test]
+fn a_queue_that_drains_again_is_none() {
+    // For half a minute in every one and a half more come than are let through.
+    let mut free_at = 0.0_f64;
+    let mut queue = Vec::new();
+    for n in 0..3000 {
+        let born = f64::from(n) / 10.0;
+        let crowded = born % 90.0 < 30.0;
+        if !crowded && n % 4 != 0 {
+            continue;
+        }
+        free_at = free_at.max(born) + 1.0 / 6.0;
+        queue.push(Life::new(born, free_at - born));
+    }
+    never(&watch_queue(&queue, each_second(300)), Likely);
 }
 
 #[test]

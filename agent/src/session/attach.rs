@@ -15,7 +15,7 @@ use super::{
     spending::{Spending, Used},
 };
 use crate::{
-    detect::{Accumulation, Incidents, Outliving, Standing},
+    detect::{Accumulation, Backlog, Incidents, Outliving, Standing},
     governor::{Governor, HitCosts, Mode},
     memory::LiveMemory,
     probes::{Calibration, Limit},
@@ -92,6 +92,7 @@ impl Session {
             rules: vec![
                 Box::new(Accumulation),
                 Box::new(Outliving),
+                Box::new(Backlog),
                 Box::new(Standing),
             ],
             incidents: Incidents::default(),

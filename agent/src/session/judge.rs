@@ -98,12 +98,12 @@ impl Session {
         if self.incidents.verdict(site.pc) >= Some(Verdict::Likely) {
             return finding;
         }
-        let is_open = finding.at_work || finding.verdict == Verdict::Suspect;
+        let is_open = finding.doubt.is_some() || finding.verdict == Verdict::Suspect;
         let pattern = match is_open {
             true => self.glance(site, finding.verdict, at, coverage, looks),
             false => None,
         };
-        let mut finding = finding.of_those_at_work(pattern == Some(Pattern::TimerLoop));
+        let mut finding = finding.with_pattern(pattern);
         if pattern == Some(Pattern::NilChannel) && finding.verdict == Verdict::Suspect {
             finding.verdict = Verdict::Likely;
             finding

@@ -64,7 +64,7 @@ impl Process {
             verdict: Verdict::Likely,
             growth_per_minute,
             watched: Duration::from_secs(15),
-            at_work: false,
+            doubt: None,
             evidence: Vec::new(),
         };
         let site = self.tracker.sites().find(|site| site.pc.0 == pc);

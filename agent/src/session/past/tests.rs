@@ -75,7 +75,7 @@ fn finding() -> Finding {
         verdict: Verdict::Likely,
         growth_per_minute: 60.0,
         watched: at(15),
-        at_work: false,
+        doubt: None,
         evidence: Vec::new(),
     }
 }
