@@ -10,6 +10,7 @@ use crate::{
 use anyhow::{Context as _, Result, bail};
 use results::{Reader, Results};
 use std::{
+    fs,
     io::{BufRead as _, BufReader},
     process::{Command, Stdio},
 };
@@ -19,6 +20,8 @@ const FUZZ_SECONDS: u64 = 60;
 
 /// The crate whose tests run the agent against real programs.
 const END_TO_END: [&str; 2] = ["-p", "gostray-tests"];
+/// Those of its tests that wait more than they work, and run at the same time.
+const TOGETHER: &str = "together";
 
 /// What every test run shares.
 struct Setting<'a> {
@@ -42,11 +45,12 @@ pub(crate) fn run(quick: bool, filter: Option<&str>) -> Result<()> {
     }
     shell::step("unit tests");
     let units = ["--workspace", "--exclude", "gostray-tests"];
-    total.add(setting.libtest(&units, &["--lib", "--bins", "--tests"], true)?);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    total.add(setting.libtest(&units, &["--lib", "--bins", "--tests"], Some(processors))?);
     if filter.is_none() {
         shell::step("examples in the documentation");
         // Apart: --include-ignored would compile examples that are not meant to be.
-        total.add(setting.libtest(&units, &["--doc"], false)?);
+        total.add(setting.libtest(&units, &["--doc"], None)?);
     }
     if quick {
         skip(
@@ -59,7 +63,13 @@ pub(crate) fn run(quick: bool, filter: Option<&str>) -> Result<()> {
             fuzz_targets(&mut total);
         }
         shell::step("end-to-end tests");
-        total.add(setting.libtest(&END_TO_END, &["--lib", "--bins", "--tests"], true)?);
+        // They measure and load the machine; one would be the other's noise.
+        let alone = tests_alone()?;
+        let mut kinds = vec!["--lib", "--bins"];
+        kinds.extend(alone.iter().flat_map(|name| ["--test", name]));
+        total.add(setting.libtest(&END_TO_END, &kinds, Some(1))?);
+        shell::step("end-to-end tests that mostly wait");
+        total.add(setting.libtest(&END_TO_END, &["--test", TOGETHER], Some(8))?);
     }
     close(&total)
 }
@@ -124,19 +134,24 @@ impl Setting<'_> {
             .env("GOSTRAY_TARGETS_DIR", paths::target().join("go"))
     }
 
-    /// Runs tests of some packages and counts them.
-    fn libtest(&self, packages: &[&str], kinds: &[&str], ignored: bool) -> Result<Results> {
+    /// Runs tests of some packages and counts them: so many at a time, those that need privileges
+    /// too; or examples, which are all alike.
+    fn libtest(
+        &self,
+        packages: &[&str],
+        kinds: &[&str],
+        at_a_time: Option<usize>,
+    ) -> Result<Results> {
         let mut command = shell::cargo(["test", "--locked", "--no-fail-fast"]);
         command
             .args(packages)
             .args(kinds)
             .args(["--", "--show-output"]);
-        if ignored && self.privileged {
-            command.arg("--include-ignored");
-        }
-        if packages == END_TO_END {
-            // They measure and load the machine; one would be the other's noise.
-            command.arg("--test-threads=1");
+        if let Some(number) = at_a_time {
+            command.arg(format!("--test-threads={number}"));
+            if self.privileged {
+                command.arg("--include-ignored");
+            }
         }
         command.args(self.filter);
         self.apply(&mut command);
@@ -162,6 +177,24 @@ impl Setting<'_> {
         }
         Ok(results)
     }
+}
+
+/// The end-to-end tests that run one after another: each file is a test target.
+fn tests_alone() -> Result<Vec<String>> {
+    let directory = paths::root().join("tests/tests");
+    let files = fs::read_dir(&directory).with_context(|| directory.display().to_string())?;
+    let mut names = Vec::new();
+    for file in files {
+        let path = file?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            names.extend(
+                path.file_stem()
+                    .map(|name| name.to_string_lossy().into_owned()),
+            );
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn fuzz_targets(total: &mut Results) {

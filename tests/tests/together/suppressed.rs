@@ -1,7 +1,5 @@
 //! Leaks that somebody has decided to live with are said as such.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use std::fs;
 
 use gostray_tests::agent::Agent;
