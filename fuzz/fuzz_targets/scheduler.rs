@@ -1,7 +1,10 @@
-//! The scheduler's counter and its list of processors, in memory that holds anything.
+//! The scheduler's counter, its list of processors, and the collector's books, in memory that holds anything.
 #![no_main]
 
-use gostray::{binary::RuntimeAddress, runtime::Scheduler};
+use gostray::{
+    binary::RuntimeAddress,
+    runtime::{HeapSize, Scheduler},
+};
 use gostray_fuzz::{BASE, memory, put, release};
 use libfuzzer_sys::fuzz_target;
 
@@ -36,5 +39,9 @@ fuzz_target!(|bytes: &[u8]| {
     let scheduler = Scheduler::at(RuntimeAddress(BASE), processors, layouts);
     if let Ok(created) = scheduler.expect("a complete layout").created(&memory) {
         assert!(created <= 1 << 56);
+    }
+    let heap = HeapSize::at(RuntimeAddress(BASE), layouts).expect("a complete layout");
+    if let Ok(heap) = heap.read(&memory) {
+        assert!(heap.live_bytes <= 1 << 48 && heap.marked_bytes <= 1 << 48);
     }
 });
