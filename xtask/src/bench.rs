@@ -2,7 +2,7 @@
 
 use crate::{
     paths,
-    setup::{self, Needs},
+    setup::{self, GoRoots, Needs},
     shell,
 };
 use anyhow::{Result, bail};
@@ -25,6 +25,14 @@ pub(crate) fn run(name: &str, arguments: &[String]) -> Result<()> {
         rivals: name == "overhead",
         ..Needs::everything()
     })?;
+    let mut bench = command("gostray-bench", &go)?;
+    bench.arg(name).args(arguments);
+    shell::step(&format!("bench {name}"));
+    shell::run(&mut bench)
+}
+
+/// A binary of the `tests` crate, built as the agent is that people run, which it shall measure.
+pub(crate) fn command(binary: &str, go: &GoRoots) -> Result<Command> {
     shell::step("building gostray");
     shell::run(&mut shell::cargo([
         "build",
@@ -35,13 +43,10 @@ pub(crate) fn run(name: &str, arguments: &[String]) -> Result<()> {
         "gostray-tests",
         "--bins",
     ]))?;
-    shell::step(&format!("bench {name}"));
-    let mut bench = Command::new(paths::target().join("release/gostray-bench"));
-    bench
-        .arg(name)
-        .args(arguments)
+    let mut command = Command::new(paths::target().join("release").join(binary));
+    command
         .env("GOSTRAY_GO_ROOTS", go.variable())
         .env("GOSTRAY_BIN", paths::target().join("release/gostray"))
         .env("GOSTRAY_TARGETS_DIR", paths::target().join("go"));
-    shell::run(&mut bench)
+    Ok(command)
 }

@@ -1,13 +1,12 @@
 //! How good the verdicts are: `gostray-eval` of the `tests` crate, on an agent as people run it.
 
 use crate::{
-    paths,
+    bench,
     setup::{self, Needs, apt::is_root},
     shell,
 };
 use anyhow::{Result, bail};
 use clap::Args;
-use std::process::Command;
 
 /// What is handed on to `gostray-eval`, which knows what each means.
 #[derive(Args)]
@@ -61,22 +60,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         servers: false,
         ..Needs::everything()
     })?;
-    shell::step("building gostray");
-    shell::run(&mut shell::cargo([
-        "build",
-        "--release",
-        "--package",
-        "gostray",
-        "--package",
-        "gostray-tests",
-        "--bins",
-    ]))?;
+    let mut eval = bench::command("gostray-eval", &go)?;
+    eval.args(options.arguments());
     shell::step("verdicts on programs that leak, and on healthy ones that look like it");
-    let mut eval = Command::new(paths::target().join("release/gostray-eval"));
-    eval.args(options.arguments())
-        .env("GOSTRAY_GO_ROOTS", go.variable())
-        .env("GOSTRAY_BIN", paths::target().join("release/gostray"))
-        .env("GOSTRAY_TARGETS_DIR", paths::target().join("go"));
     shell::run(&mut eval)
 }
 
