@@ -22,8 +22,9 @@ fn record_scripts(program: &str, agent: &str) -> Recording {
         events: None,
     };
     let mut target = Target::start(Path::new("/bin/sh"), &["-c", program], &[]).unwrap();
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", agent]);
+    // A shell cannot trap what is ignored when it starts, as in the background of another one.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", "/bin/sh", "-c", agent]);
     let agent = Agent::spawn(command).unwrap();
     let mut recording = Recording::without(Ending::Complete);
     let heard = listen(&agent, &scenario, &plan, &mut recording.sightings);
