@@ -1,5 +1,5 @@
 //! Memory of the past: one SQLite file that anybody can query. What its tables hold is said in
-//! `schema.sql`, how much it may hold in [`Limits`].
+//! `schema.sql`, how much it may hold in [`Limits`](crate::store::Limits).
 //!
 //! A file that cannot be used is left as it is, whatever is wrong with it.
 
