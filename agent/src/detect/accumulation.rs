@@ -35,7 +35,7 @@ struct Look {
     verdict: Verdict,
 }
 
-/// A goroutine that is 12 s old may still be a slow request; one that is 42 s old seldom is.
+/// A goroutine that is 12 s old may still be a slow request; one that is 40 s old seldom is.
 const LOOKS: [Look; 4] = [
     Look {
         distance: 2,

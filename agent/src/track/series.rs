@@ -5,11 +5,11 @@ use std::{collections::VecDeque, time::Duration};
 
 /// Ages that are told apart: of how many goroutines a site has at each moment that are older.
 ///
-/// Requests often give up after 10 s or 30 s; what is older than 42 s has outlived that.
+/// Requests often give up after 10 s or 30 s; what is older than 40 s has outlived that.
 pub const AGES: [Duration; 5] = [
     Duration::from_secs(3),
     Duration::from_secs(12),
-    Duration::from_secs(42),
+    Duration::from_secs(40),
     Duration::from_secs(180),
     Duration::from_secs(900),
 ];
