@@ -19,6 +19,8 @@ const MIN_GROWTH: f64 = 5.0;
 const MIN_GROWN_OLD: f64 = 4.0;
 /// This share of a cohort has to grow old.
 const MIN_SURVIVAL: f64 = 0.8;
+/// Fewer points make no trend.
+const MIN_POINTS: usize = 4;
 /// This share of the windows must not have seen them become fewer.
 const MIN_RISING: f64 = 0.7;
 /// The second half has to grow at least so much as fast as all of the time: else it levels off.
@@ -163,9 +165,11 @@ impl Seen {
         let needed = look.growing_old();
         let before_that = last.at.checked_sub(needed)?;
         let from = before_that.saturating_sub(DISTANCES[look.distance] * 2);
-        let points = site.series.points(look.distance);
-        let points: Vec<Point> = points.filter(|point| point.at >= from).copied().collect();
-        if points.len() < 4 || points.first()?.at > before_that {
+        let points: Vec<Point> = site.series.points(look.distance).copied().collect();
+        // Where looking is dear and seldom, it takes a longer time.
+        let recent = points.partition_point(|point| point.at < from);
+        let points = points[recent.min(points.len().saturating_sub(MIN_POINTS))..].to_vec();
+        if points.len() < MIN_POINTS || points.first()?.at > before_that {
             return None;
         }
         let seconds = |point: &Point| point.at.as_secs_f64();

@@ -205,6 +205,17 @@ fn a_pool_whose_workers_are_replaced_is_none() {
 }
 
 #[test]
+fn looking_seldom_takes_longer_and_finds_it_all_the_same() {
+    let leak = lost(evenly(2.0, 0.0, 300.0));
+    for period in [6.0, 11.0, 15.0] {
+        let seldom = (0..20)
+            .map(|n| f64::from(n) * period)
+            .filter(|at| *at < 300.0);
+        within(&watch(&leak, seldom), Likely, 7.0 * period + 20.0);
+    }
+}
+
+#[test]
 fn a_pause_of_the_agent_changes_nothing() {
     let leak = lost(evenly(1.0, 0.0, 200.0));
     let with_pause = each_second(30).chain((90..200).map(f64::from));
