@@ -32,13 +32,15 @@ impl Session {
             if names::is_system(&name.start.function) {
                 continue;
             }
-            match detect::judge(&self.rules, site) {
-                (Judgement::Leak(finding), rule) => {
-                    found.push((site.clone(), finding, rule.unwrap_or_default()));
-                }
-                (calm, _) => {
-                    if let Some(change) = self.incidents.update(site, calm, at) {
-                        changes.push((site.clone(), change, ""));
+            let (judgement, rule) = detect::judge(&self.rules, site);
+            let rule = rule.unwrap_or_default();
+            let is_sure = self.incidents.verdict(site.pc) >= Some(Verdict::Likely);
+            match judgement {
+                // Of those that are sure already nothing makes it surer.
+                Judgement::Leak(finding) if !is_sure => found.push((site.clone(), finding, rule)),
+                judgement => {
+                    if let Some(change) = self.incidents.update(site, judgement, at) {
+                        changes.push((site.clone(), change, rule));
                     }
                 }
             }
@@ -55,10 +57,10 @@ impl Session {
             return Vec::new();
         }
         self.impacts.update(&self.incidents);
-        let readers = self.readers();
         let event = |(site, change, rule): (Site, Change, &'static str)| {
             let kind = match change {
                 Change::Leaks(finding) => {
+                    let readers = self.readers(&site);
                     let mut leak = self.describer(at, coverage).leak(
                         &site,
                         finding.clone(),
@@ -94,10 +96,6 @@ impl Session {
         coverage: f64,
         looks: &mut usize,
     ) -> Finding {
-        // Nothing below makes it surer than that.
-        if self.incidents.verdict(site.pc) >= Some(Verdict::Likely) {
-            return finding;
-        }
         let is_open = finding.doubt.is_some() || finding.verdict == Verdict::Suspect;
         let pattern = match is_open {
             true => self.glance(site, finding.verdict, at, coverage, looks),
@@ -139,7 +137,7 @@ impl Session {
             return *pattern;
         }
         *looks = looks.checked_sub(1)?;
-        let readers = self.readers();
+        let readers = self.readers(site);
         let pattern = self
             .describer(at, coverage)
             .pattern(site, verdict, readers.as_ref());
@@ -147,13 +145,18 @@ impl Session {
         pattern
     }
 
-    /// The goroutines that read from the connections of HTTP clients tell more than those that write
-    /// to them.
-    fn readers(&mut self) -> Option<Site> {
+    /// Of a site whose goroutines write to the connections of HTTP clients, those that read from them:
+    /// they tell more.
+    fn readers(&mut self, site: &Site) -> Option<Site> {
         let names = &mut self.names;
-        let reads =
-            |site: &&Site| names.site(site.pc, site.start).start.function == pattern::READ_LOOP;
-        self.tracker.sites().find(reads).cloned()
+        let mut starts = |site: &Site, function: &str| {
+            names.site(site.pc, site.start).start.function == function
+        };
+        if !starts(site, pattern::WRITE_LOOP) {
+            return None;
+        }
+        let mut sites = self.tracker.sites();
+        sites.find(|site| starts(site, pattern::READ_LOOP)).cloned()
     }
 
     fn describer(&mut self, at: Duration, coverage: f64) -> Describer<'_, LiveMemory> {

@@ -76,14 +76,15 @@ impl<M: MemoryReader> Describer<'_, M> {
             self.ages_at,
             self.looker.program,
         );
-        waiting.requested_by = patterns::requested_by(
-            self.creation_stacks,
-            self.looker.names,
-            waiting.main_module.as_deref(),
-        );
-        if waiting.start.function == pattern::WRITE_LOOP
-            && let Some(readers) = readers
-        {
+        // Only such a goroutine has nothing of its user on its stack, and all stacks have to be named.
+        if pattern::serves_client(&waiting) {
+            waiting.requested_by = patterns::requested_by(
+                self.creation_stacks,
+                self.looker.names,
+                waiting.main_module.as_deref(),
+            );
+        }
+        if let Some(readers) = readers {
             let seen = self.looker.gather(&Sample {
                 site: readers.pc,
                 gs: &readers.older_gs,

@@ -15,7 +15,7 @@ mod timers;
 
 pub use calls::Call;
 pub use facts::{Facts, Thing, Waiting};
-pub use network::{READ_LOOP, WRITE_LOOP};
+pub use network::{READ_LOOP, WRITE_LOOP, serves_client};
 
 /// A kind of mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -17,7 +17,7 @@ const SERVE: &str = "net/http.(*conn).serve";
 
 /// A connection of an HTTP client, a request of one, or anything that waits in the poller.
 pub(super) fn recognise(waiting: &Waiting) -> Option<Recognised> {
-    let is_client = waiting.starts_in(READ_LOOP) || waiting.starts_in(WRITE_LOOP);
+    let is_client = serves_client(waiting);
     match waiting.reason() {
         "select" if is_client && waiting.readers_reason.as_deref() == Some("IO wait") => {
             Some(idle(waiting))
@@ -33,6 +33,12 @@ pub(super) fn recognise(waiting: &Waiting) -> Option<Recognised> {
         "IO wait" => Some(plain(waiting)),
         _ => None,
     }
+}
+
+/// Whether it is one of the two goroutines of a connection of an HTTP client.
+#[must_use]
+pub fn serves_client(waiting: &Waiting) -> bool {
+    waiting.starts_in(READ_LOOP) || waiting.starts_in(WRITE_LOOP)
 }
 
 /// What a server does beside each handler, to notice when its client goes: the handler's goroutine is
