@@ -9,7 +9,7 @@ use super::{
     layout::GoroutineLayout,
     stack::{self, Registers},
     unwind::Unwinder,
-    waits::Waiter,
+    waits::{Found, Waiter},
 };
 use crate::{
     binary::RuntimeAddress,
@@ -155,15 +155,19 @@ pub(super) fn read(
     if let Some(waits) = &scope.waits {
         waiters.extend(subjects.iter().enumerate().filter_map(|(place, subject)| {
             let g = head(subject);
-            waits.waiter(place, subject.goroutine.as_ref()?, |offset| g.word(offset))
+            let goroutine = subject.goroutine.as_ref()?;
+            let known = (goroutine.address, goroutine.state, goroutine.wait_reason);
+            waits.waiter(place, known, |offset| g.word(offset))
         }));
     }
     if let Some(unwinder) = &mut scope.stacks {
         read_stacks(memory, unwinder, &mut subjects, &mut waiters);
     }
     if let Some(waits) = &mut scope.waits {
-        waits.resolve(memory, &waiters, &mut |place, wait| {
-            if let Some(goroutine) = &mut subjects[place].goroutine {
+        waits.resolve(memory, &waiters, &mut |place, found| {
+            if let Found::Wait(wait) = found
+                && let Some(goroutine) = &mut subjects[place].goroutine
+            {
                 goroutine.waits.push(wait);
             }
         });

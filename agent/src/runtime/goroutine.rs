@@ -94,7 +94,7 @@ impl<'a> RawG<'a> {
         self.status(layout).into()
     }
 
-    fn status(self, layout: &GoroutineLayout) -> u32 {
+    pub(super) fn status(self, layout: &GoroutineLayout) -> u32 {
         u32_at(self.bytes, layout.atomicstatus.into()).unwrap_or(u32::MAX)
     }
 

@@ -24,6 +24,12 @@ pub struct GoroutineLayout {
     pub sched_pc: u32,
     /// `sched.bp`: frame pointer when parked.
     pub sched_bp: u32,
+    /// `sched.ctxt`: the closure it goes on in; scanned as a root.
+    pub sched_ctxt: u32,
+    /// `_panic`: its innermost panic, which lies on its stack, or 0.
+    pub panic: u32,
+    /// `_defer`: its innermost deferred call, or 0.
+    pub defer: u32,
     /// `syscallsp`: stack pointer while in a system call, else 0.
     pub syscall_sp: u32,
     /// `syscallpc`: program counter while in a system call.
@@ -73,6 +79,9 @@ impl GoroutineLayout {
             sched_sp: inner("sched", "runtime.gobuf", "sp")?,
             sched_pc: inner("sched", "runtime.gobuf", "pc")?,
             sched_bp: inner("sched", "runtime.gobuf", "bp")?,
+            sched_ctxt: inner("sched", "runtime.gobuf", "ctxt")?,
+            panic: word("_panic")?,
+            defer: word("_defer")?,
             syscall_sp: word("syscallsp")?,
             syscall_pc: word("syscallpc")?,
             syscall_bp: optional("syscallbp")?,

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    Kind, Wait, Waiter, is_pointer,
+    Found, Kind, Wait, Waiter, is_pointer,
     layout::{Condition, Sudog},
     word,
 };
@@ -21,13 +21,18 @@ const MAX_WAITERS: usize = 1 << 22;
 /// What has been learnt of conditions in this pass.
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
-    /// The `g`s on a condition's list, and the address of the list.
-    lists: HashMap<u64, RuntimeAddress>,
+    /// The `g`s on a condition's list: the address of the list, and the sudog.
+    lists: HashMap<u64, (RuntimeAddress, RuntimeAddress)>,
     /// Waiters followed so far.
     followed: usize,
 }
 
 impl Conditions {
+    /// Forgets all lists, but not how much was followed.
+    pub(super) fn forget(&mut self) {
+        self.lists.clear();
+    }
+
     /// Tells the conditions of those that wait on one.
     pub(super) fn resolve(
         &mut self,
@@ -35,7 +40,7 @@ impl Conditions {
         condition: Condition,
         sudog: Sudog,
         waiters: &[Waiter],
-        found: &mut impl FnMut(usize, Wait),
+        found: &mut impl FnMut(usize, Found),
     ) {
         let waiting = || {
             let without_sudog = |w: &&Waiter| w.kind == Kind::Condition && w.sudog == 0;
@@ -48,8 +53,10 @@ impl Conditions {
             }
         }
         for waiter in waiting() {
-            if let Some(address) = self.lists.get(&waiter.g.0).copied() {
-                found(waiter.subject, Wait::Condition { address });
+            if let Some((address, sudog)) = self.lists.get(&waiter.g.0).copied() {
+                found(waiter.subject, Found::Sudog(sudog));
+                found(waiter.subject, Found::Wait(Wait::Condition { address }));
+                found(waiter.subject, Found::Complete);
             }
         }
     }
@@ -79,16 +86,23 @@ impl Conditions {
             let left = MAX_WAITERS.saturating_sub(self.followed);
             let members = members(memory, sudog, head, left);
             self.followed += members.len();
-            if members.contains(&waiter.g.0) {
-                self.lists.extend(members.into_iter().map(|g| (g, list)));
+            if members.iter().any(|(g, _)| *g == waiter.g.0) {
+                let members = members.into_iter();
+                self.lists
+                    .extend(members.map(|(g, sudog)| (g, (list, sudog))));
                 return;
             }
         }
     }
 }
 
-/// The `g`s on the list that begins with `head`, at most `left` of them.
-fn members(memory: &impl MemoryReader, layout: Sudog, head: u64, left: usize) -> Vec<u64> {
+/// The `g`s on the list that begins with `head`, each with its sudog, at most `left` of them.
+fn members(
+    memory: &impl MemoryReader,
+    layout: Sudog,
+    head: u64,
+    left: usize,
+) -> Vec<(u64, RuntimeAddress)> {
     let memory = CachedPages::new(memory);
     let mut bytes = vec![0; layout.size as usize];
     let mut gs = Vec::new();
@@ -104,7 +118,7 @@ fn members(memory: &impl MemoryReader, layout: Sudog, head: u64, left: usize) ->
         if !is_pointer(g) {
             break;
         }
-        gs.push(g);
+        gs.push((g, RuntimeAddress(sudog)));
         sudog = word(&bytes, layout.next);
     }
     gs

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 pub use layout::WaitLayout;
 pub use semaphores::SemaphoreTable;
 
-use super::{Goroutine, WaitReasons};
+use super::{GoroutineState, WaitReasons};
 use crate::{
     binary::{
         RuntimeAddress,
@@ -63,6 +63,18 @@ pub enum Wait {
         /// Whether it waits no longer than to a deadline; `None` where that is not known.
         has_deadline: Option<bool>,
     },
+}
+
+/// What is told of one goroutine's waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It waits on this.
+    Wait(Wait),
+    /// This `sudog` stands for it in a list of waiters.
+    Sudog(RuntimeAddress),
+    /// Nothing else: all that it waits on is told, each with its sudog. A list that was not followed
+    /// to its end, or a thing that could not be read, leaves this out.
+    Complete,
 }
 
 /// How a goroutine parked for a certain reason is to be looked at.
@@ -186,35 +198,41 @@ impl Waits {
         })
     }
 
-    /// What is known of a parked goroutine from its `g`, where more can be found out. `word` gives
-    /// that at an offset of the `g`.
+    /// What is known of a parked goroutine from its `g`, where more can be found out: the address of the
+    /// `g`, its state and its wait reason. `word` gives that at an offset of the `g`.
     pub(super) fn waiter(
         &self,
         subject: usize,
-        goroutine: &Goroutine,
+        (g, state, wait_reason): (RuntimeAddress, GoroutineState, u8),
         word: impl Fn(u32) -> u64,
     ) -> Option<Waiter> {
-        if !goroutine.state.is_parked() {
+        if !state.is_parked() {
             return None;
         }
-        let kind = *self.kinds.get(usize::from(goroutine.wait_reason))?;
+        let kind = *self.kinds.get(usize::from(wait_reason))?;
         if kind == Kind::Other {
             return None;
         }
         let optional = |offset: Option<u32>| offset.map_or(0, &word);
         let mut sudog = word(self.layout.waiting);
         if kind == Kind::Semaphore && sudog == 0 {
-            sudog = self.semaphores.get(&goroutine.address).map_or(0, |s| s.0);
+            sudog = self.semaphores.get(&g).map_or(0, |s| s.0);
         }
         Some(Waiter {
             subject,
             kind,
-            g: goroutine.address,
+            g,
             sudog,
             timer: optional(self.layout.timer),
             sleep_until: optional(self.layout.sleep_when),
             words: Vec::new(),
         })
+    }
+
+    /// Forgets who was on which condition's list. Who is asked for from now on is on the list that is
+    /// read from now on.
+    pub(super) fn forget_conditions(&mut self) {
+        self.conditions.forget();
     }
 
     /// Finds what they wait on and tells it with the place of the goroutine. What cannot be found or
@@ -223,13 +241,14 @@ impl Waits {
         &mut self,
         memory: &impl MemoryReader,
         waiters: &[Waiter],
-        found: &mut impl FnMut(usize, Wait),
+        found: &mut impl FnMut(usize, Found),
     ) {
         // A select that waits and is on no list has nil channels only.
         let on_nil =
             |w: &&Waiter| w.kind == Kind::NilChannel || (w.kind == Kind::Select && w.sudog == 0);
         for waiter in waiters.iter().filter(on_nil) {
-            found(waiter.subject, Wait::NilChannel);
+            found(waiter.subject, Found::Wait(Wait::NilChannel));
+            found(waiter.subject, Found::Complete);
         }
         sudogs::resolve(memory, &self.layout, waiters, found);
         sudogs::sleepers(memory, &self.layout, waiters, found);
@@ -254,6 +273,9 @@ impl Waiter {
     pub(super) fn wants_words(&self) -> bool {
         self.kind == Kind::Poller || (self.kind == Kind::Condition && self.sudog == 0)
     }
+
+    /// Bytes from the top of its stack that hold the words it wants.
+    pub(super) const STACK_BYTES: usize = STACK_WORDS * 8;
 
     /// Keeps the words of `stack`, the bytes from its top on, which lies at `sp` and ends at
     /// `high`, that may point to something outside of it.

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Kind, Wait, Waiter, layout::PollDescriptor, word};
+use super::{Found, Kind, Wait, Waiter, layout::PollDescriptor, word};
 use crate::{
     binary::RuntimeAddress,
     memory::{Extent, MemoryReader},
@@ -28,7 +28,7 @@ impl Poll {
         memory: &impl MemoryReader,
         poll: PollDescriptor,
         waiters: &[Waiter],
-        found: &mut impl FnMut(usize, Wait),
+        found: &mut impl FnMut(usize, Found),
     ) {
         let mut missing: Vec<&Waiter> = waiters.iter().filter(|w| w.kind == Kind::Poller).collect();
         for known_blocks_only in [true, false] {
@@ -51,7 +51,7 @@ fn read(
     memory: &impl MemoryReader,
     poll: PollDescriptor,
     candidates: &[(&Waiter, RuntimeAddress)],
-    found: &mut impl FnMut(usize, Wait),
+    found: &mut impl FnMut(usize, Found),
 ) -> HashMap<usize, RuntimeAddress> {
     let (read_until, write_until) = poll.deadlines.unwrap_or_default();
     let last = [poll.fd, poll.rg, poll.wg, read_until, write_until];
@@ -89,7 +89,7 @@ fn read(
         let is_one = bytes.is_ok_and(|bytes| word(bytes, 0) == address.0);
         if is_one && !told.contains_key(&subject) {
             told.insert(subject, address);
-            found(subject, Wait::Descriptor { fd, has_deadline });
+            found(subject, Found::Wait(Wait::Descriptor { fd, has_deadline }));
         }
     });
     told

@@ -3,7 +3,7 @@
 // For each goroutine on a channel there is one look-up.
 use hashbrown::HashMap;
 
-use super::{Kind, Wait, WaitLayout, Waiter, word};
+use super::{Found, Kind, Wait, WaitLayout, Waiter, word};
 use crate::{
     binary::{RuntimeAddress, bytes::u16_at},
     memory::{Extent, MemoryReader},
@@ -23,9 +23,11 @@ pub(super) fn resolve(
     memory: &impl MemoryReader,
     layout: &WaitLayout,
     waiters: &[Waiter],
-    found: &mut impl FnMut(usize, Wait),
+    found: &mut impl FnMut(usize, Found),
 ) {
     let mut channels: Vec<(usize, RuntimeAddress)> = Vec::new();
+    // Whose list was followed to its end.
+    let mut ended = vec![false; waiters.len()];
     let mut links: Vec<Link> = waiters
         .iter()
         .enumerate()
@@ -53,12 +55,15 @@ pub(super) fn resolve(
             }
             let channel = RuntimeAddress(word(bytes, layout.sudog.c));
             let element = RuntimeAddress(word(bytes, layout.sudog.elem));
+            found(waiter.subject, Found::Sudog(link.sudog));
             match waiter.kind {
                 Kind::Channels | Kind::Select if channel.0 != 0 => {
                     channels.push((link.waiter, channel));
                     let sudog = RuntimeAddress(word(bytes, layout.sudog.waitlink));
                     // A list that is changed meanwhile may lead back.
-                    if sudog.0 != 0 && sudog != link.sudog && sudog.0 != waiter.sudog {
+                    if sudog.0 == 0 {
+                        ended[link.waiter] = true;
+                    } else if sudog != link.sudog && sudog.0 != waiter.sudog {
                         next.push(Link {
                             waiter: link.waiter,
                             sudog,
@@ -66,26 +71,39 @@ pub(super) fn resolve(
                     }
                 }
                 Kind::Semaphore if element.0 != 0 => {
-                    found(waiter.subject, Wait::Semaphore { address: element });
+                    found(
+                        waiter.subject,
+                        Found::Wait(Wait::Semaphore { address: element }),
+                    );
+                    found(waiter.subject, Found::Complete);
                 }
                 Kind::Condition if element.0 != 0 => {
-                    found(waiter.subject, Wait::Condition { address: element });
+                    found(
+                        waiter.subject,
+                        Found::Wait(Wait::Condition { address: element }),
+                    );
+                    found(waiter.subject, Found::Complete);
                 }
                 _ => {}
             }
         });
         links = next;
     }
-    tell_channels(memory, layout, waiters, &channels, found);
+    tell_channels(memory, layout, waiters, &channels, &mut ended, found);
+    for (waiter, _) in waiters.iter().zip(ended).filter(|(_, ended)| *ended) {
+        found(waiter.subject, Found::Complete);
+    }
 }
 
-/// Reads each channel once, and the timers that some belong to.
+/// Reads each channel once, and the timers that some belong to. Who waits on one that cannot be read
+/// has not `ended`.
 fn tell_channels(
     memory: &impl MemoryReader,
     layout: &WaitLayout,
     waiters: &[Waiter],
     channels: &[(usize, RuntimeAddress)],
-    found: &mut impl FnMut(usize, Wait),
+    ended: &mut [bool],
+    found: &mut impl FnMut(usize, Found),
 ) {
     let mut distinct: Vec<RuntimeAddress> = channels.iter().map(|(_, channel)| *channel).collect();
     distinct.sort_unstable();
@@ -112,21 +130,22 @@ fn tell_channels(
     let times = timer_times(memory, layout, timers.into_iter());
     for (waiter, address) in channels {
         let Some((length, capacity, element_size, timer)) = read.get(address).copied() else {
+            ended[*waiter] = false;
             continue;
         };
         let subject = waiters[*waiter].subject;
         let address = *address;
         found(
             subject,
-            Wait::Channel {
+            Found::Wait(Wait::Channel {
                 address,
                 length,
                 capacity,
                 element_size,
-            },
+            }),
         );
         if let Some(at_ns) = times.get(&RuntimeAddress(timer)).copied() {
-            found(subject, Wait::Timer { at_ns });
+            found(subject, Found::Wait(Wait::Timer { at_ns }));
         }
     }
 }
@@ -136,7 +155,7 @@ pub(super) fn sleepers(
     memory: &impl MemoryReader,
     layout: &WaitLayout,
     waiters: &[Waiter],
-    found: &mut impl FnMut(usize, Wait),
+    found: &mut impl FnMut(usize, Found),
 ) {
     let sleeping = || waiters.iter().filter(|w| w.kind == Kind::Sleep);
     let by_timer = sleeping().filter(|w| w.sleep_until == 0 && w.timer != 0);
@@ -145,7 +164,7 @@ pub(super) fn sleepers(
         let known = (waiter.sleep_until != 0).then_some(waiter.sleep_until);
         let timer = RuntimeAddress(waiter.timer);
         if let Some(at_ns) = known.or_else(|| times.get(&timer).copied()) {
-            found(waiter.subject, Wait::Timer { at_ns });
+            found(waiter.subject, Found::Wait(Wait::Timer { at_ns }));
         }
     }
 }
