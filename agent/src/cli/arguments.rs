@@ -1,5 +1,7 @@
 //! What can be said on the command line.
 
+mod prove;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
@@ -11,6 +13,9 @@ use crate::{
     store,
     target::{TargetError, find_by_name},
 };
+
+pub use prove::ProveArguments;
+pub(super) use prove::ProveFormat;
 
 /// Finds leaked goroutines in running Go programs, from outside.
 #[derive(Clone, Debug, Parser)]
@@ -29,12 +34,15 @@ impl Arguments {
     #[must_use]
     pub fn from_command_line() -> Self {
         let arguments = Self::parse();
-        if let Command::Snapshot(snapshot) = &arguments.command
-            && let Some(conflict) = snapshot.conflict()
-        {
+        let conflict = match &arguments.command {
+            Command::Snapshot(snapshot) => snapshot.conflict().map(|why| ("snapshot", why)),
+            Command::Prove(prove) => prove.conflict().map(|why| ("prove", why)),
+            _ => None,
+        };
+        if let Some((command, conflict)) = conflict {
             let mut all = Self::command();
             all.build();
-            let command = all.find_subcommand_mut("snapshot");
+            let command = all.find_subcommand_mut(command);
             let command = command.expect("it was just parsed");
             command.error(ErrorKind::ArgumentConflict, conflict).exit();
         }
@@ -56,6 +64,13 @@ pub enum Command {
     /// Reads the program's memory while it runs: no probe, no pause. Or the core file it left. Two
     /// snapshots can be compared.
     Snapshot(SnapshotArguments),
+    /// Prove which goroutines of a running Go program can never wake again, and what memory they
+    /// retain.
+    ///
+    /// Looks several times through the program's heap while it runs: no probe, no pause. What waits
+    /// on something that nothing living leads to any more is leaked, whatever happens. Of a goroutine
+    /// that is not proven, --why says what keeps it alive.
+    Prove(ProveArguments),
     /// List the leaks that are remembered, and what became of them over restarts and builds.
     ///
     /// Reads what `gostray attach` has written, also while one writes.

@@ -9,6 +9,8 @@ pub enum Exit {
     Done,
     /// 1: failed.
     Failed,
+    /// 3: leaks were found that are at least as sure as `--fail-on` says.
+    Found,
 }
 
 impl Termination for Exit {
@@ -16,6 +18,7 @@ impl Termination for Exit {
         ExitCode::from(match self {
             Self::Done => 0,
             Self::Failed => 1,
+            Self::Found => 3,
         })
     }
 }

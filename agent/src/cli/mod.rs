@@ -6,11 +6,13 @@ mod attach;
 mod doctor;
 mod exit;
 mod history;
+mod output;
+mod prove;
 mod signals;
 mod snapshot;
 mod terminal;
 
-pub use arguments::{Arguments, AttachArguments, Command, Format};
+pub use arguments::{Arguments, AttachArguments, Command, Format, ProveArguments};
 pub use exit::Exit;
 
 use std::time::Duration;
@@ -42,6 +44,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let ended = match arguments.command {
         Command::Attach(arguments) => attach::run(&arguments),
         Command::Snapshot(arguments) => snapshot::run(&arguments),
+        Command::Prove(arguments) => prove::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };

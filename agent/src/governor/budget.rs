@@ -133,23 +133,30 @@ impl FromStr for MemoryBudget {
     type Err = BudgetError;
 
     fn from_str(text: &str) -> Result<Self, BudgetError> {
-        const UNITS: [(&str, u64); 4] = [
-            ("MiB", 1 << 20),
-            ("GiB", 1 << 30),
-            ("MB", 1_000_000),
-            ("GB", 1_000_000_000),
-        ];
-        let (number, unit) = UNITS
-            .into_iter()
-            .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
-            .ok_or(BudgetError::NotASize)?;
-        let number: u64 = number.trim().parse().map_err(|_| BudgetError::NotASize)?;
-        let bytes = number.checked_mul(unit).ok_or(BudgetError::NotASize)?;
+        let bytes = bytes_of(text).ok_or(BudgetError::NotASize)?;
         if bytes < 32_000_000 {
             return Err(BudgetError::TooSmall);
         }
         Ok(Self(bytes))
     }
+}
+
+/// A number and its unit, decimal or binary: `128MB`, `1GiB`.
+#[must_use]
+pub fn bytes_of(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 6] = [
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+    ];
+    let (number, unit) = UNITS
+        .into_iter()
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))?;
+    let number: u64 = number.trim().parse().ok()?;
+    number.checked_mul(unit)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod words;
 
 pub use account::Account;
 pub use bucket::Bucket;
-pub use budget::{Budget, BudgetError, MemoryBudget};
+pub use budget::{Budget, BudgetError, MemoryBudget, bytes_of};
 pub use choice::{Change, Governor, Tick};
 pub use costs::{HitCosts, Hits, KindHits};
 pub use load::{Load, Loads};

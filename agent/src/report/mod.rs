@@ -5,6 +5,8 @@ mod impact;
 mod history;
 mod json;
 mod model;
+mod pprof;
+mod proof;
 #[cfg(test)]
 mod samples;
 mod snapshot;
@@ -20,11 +22,16 @@ pub use model::{
     Lifetime, ModeChange, Overhead, Parks, Place, ProcessInfo, Resolved, SiteCounts, SiteName,
     Status, Unknown,
 };
+pub use proof::{
+    Doubt, Ground, HeapRead, LeakedGroup, Precision, Proof, Shared, Step, UnprovenGroup, Why,
+    WhyVerdict,
+};
 pub use snapshot::{
     Change, Diff, DiffError, Filter, Group, GroupBy, Moment, SavedError, Snapshot, Waited, WaitsOn,
 };
 pub use text::Text;
 pub use time::{timestamp, timestamp_of};
+pub(crate) use words::size;
 
 /// Writes events as they come.
 pub trait Renderer {

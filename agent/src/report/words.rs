@@ -144,7 +144,7 @@ pub(super) fn seconds(seconds: f64) -> String {
 }
 
 /// A size in binary units.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes as f64 {
         b if b < 1024.0 => format!("{b} B"),
         b if b < 1024.0 * 1024.0 => format!("{:.0} KiB", b / 1024.0),

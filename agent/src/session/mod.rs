@@ -21,6 +21,7 @@ mod past;
 mod patterns;
 mod probing;
 mod program;
+mod prove;
 mod recall;
 mod snapshot;
 mod spending;
@@ -33,5 +34,8 @@ pub use inspect::{Inspected, Options, SessionError};
 pub use landmarks::{Landmarks, LandmarksError};
 pub use names::Names;
 pub use program::Program;
+pub use prove::{
+    DEFAULT_PASSES, DEFAULT_PAUSE, Phase, Progress, ProveError, ProveOptions, prove, why,
+};
 pub use snapshot::{SnapshotError, SnapshotOptions, Subject, snapshot};
 pub use watch::Session;

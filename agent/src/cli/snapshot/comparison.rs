@@ -9,11 +9,12 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{filter, json, of_process, pause, print};
+use super::{filter, of_process, pause};
 use crate::{
     cli::{
         Exit,
         arguments::{SnapshotArguments, SnapshotFormat},
+        output::{json, print},
         terminal,
     },
     report::{Diff, GroupBy, Snapshot},

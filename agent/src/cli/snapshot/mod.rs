@@ -3,17 +3,14 @@
 mod comparison;
 mod pause;
 
-use std::{
-    io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _},
-    path::Path,
-};
+use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
-use serde::Serialize;
+use anyhow::{Context as _, bail};
 
 use super::{
     Exit,
     arguments::{SnapshotArguments, SnapshotFormat},
+    output::{json, not_for_a_terminal, print},
     terminal,
 };
 use crate::{
@@ -24,18 +21,14 @@ use crate::{
     target::Vitality,
 };
 
-type Output = BufWriter<StdoutLock<'static>>;
-
 /// Runs the command.
 pub(super) fn run(arguments: &SnapshotArguments) -> anyhow::Result<Exit> {
     if let Some([before, after]) = arguments.source.diff.as_deref() {
         return comparison::of_files(arguments, before, after);
     }
-    ensure!(
-        arguments.format != SnapshotFormat::Pprof || !io::stdout().is_terminal(),
-        "a profile is nothing for a terminal; write it to a file: \
-         gostray snapshot PID --format pprof > goroutines.pb.gz"
-    );
+    if arguments.format == SnapshotFormat::Pprof {
+        not_for_a_terminal("gostray snapshot PID --format pprof > goroutines.pb.gz")?;
+    }
     let mut snapshot = match (&arguments.source.core, &arguments.exe) {
         (Some(core), Some(exe)) => of_core(arguments, core, exe)?,
         _ => {
@@ -97,19 +90,4 @@ fn filter(arguments: &SnapshotArguments) -> Filter {
         wait: arguments.wait.clone(),
         min_age: arguments.min_age,
     }
-}
-
-/// Writes to stdout.
-fn print(write: impl FnOnce(&mut Output) -> io::Result<()>) -> anyhow::Result<Exit> {
-    let mut output = BufWriter::new(io::stdout().lock());
-    match write(&mut output).and_then(|()| output.flush()) {
-        // Whoever read it has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Done),
-        written => Ok(written.map(|()| Exit::Done)?),
-    }
-}
-
-fn json(output: &mut Output, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *output, value)?;
-    writeln!(output)
 }

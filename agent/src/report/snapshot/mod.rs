@@ -7,7 +7,7 @@ mod flame_graph;
 mod group_by;
 mod pprof;
 #[cfg(test)]
-mod samples;
+pub(super) mod samples;
 mod saved;
 mod text;
 
@@ -19,7 +19,7 @@ pub use diff::{Change, Diff, DiffError, Moment};
 pub use filter::Filter;
 pub use group_by::GroupBy;
 pub use saved::SavedError;
-pub(super) use text::waited;
+pub(super) use text::{Others, label, program, stack_lines, started, things, waited};
 
 use super::{Place, ProcessInfo, Unknown};
 

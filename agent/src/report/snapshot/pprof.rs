@@ -1,160 +1,28 @@
 //! A snapshot as a profile for `go tool pprof`.
 
-mod messages;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    io::{self, Write},
-    slice,
-};
+use std::io::{self, Write};
 
-use flate2::{Compression, write::GzEncoder};
-use prost::Message as _;
-
-use self::messages::{Function, Label, Line, Location, Mapping, Profile, Sample, ValueType};
-use super::{Group, Snapshot};
-use crate::report::{Place, time};
-
-/// The only mapping.
-const EXECUTABLE: u64 = 1;
+use super::Snapshot;
+use crate::report::pprof::{self, Counted};
 
 impl Snapshot {
     /// A gzipped profile like the program's own goroutine profile (`runtime/pprof`): a sample for
     /// each stack and its labels, counted; without the goroutines of the runtime itself. One that
     /// has no stack stands with the function it started.
     ///
-    /// Places have no addresses, so the profile needs no executable to be read.
-    ///
     /// # Errors
     /// The output's.
     pub fn pprof(&self, output: &mut impl Write) -> io::Result<()> {
-        let profile = Builder::new(self).profile();
-        let mut output = GzEncoder::new(output, Compression::default());
-        output.write_all(&profile.encode_to_vec())?;
-        output.finish()?.flush()
-    }
-}
-
-type Labels = BTreeMap<String, String>;
-
-/// A profile and what is in it already.
-#[derive(Default)]
-struct Builder {
-    profile: Profile,
-    strings: HashMap<String, i64>,
-    functions: HashMap<(i64, i64), u64>,
-    locations: HashMap<Place, u64>,
-}
-
-impl Builder {
-    fn new(snapshot: &Snapshot) -> Self {
-        let mut builder = Self::default();
-        // The first one has to be.
-        builder.string("");
-        let counted = ValueType {
-            r#type: builder.string("goroutine"),
-            unit: builder.string("count"),
-        };
-        builder.profile.sample_type.push(counted);
-        builder.profile.period_type = Some(counted);
-        builder.profile.period = 1;
-        builder.profile.time_nanos = time::nanoseconds(&snapshot.taken_at).unwrap_or(0);
-        let process = &snapshot.process;
-        let executable = Mapping {
-            id: EXECUTABLE,
-            filename: builder.string(&process.exe),
-            build_id: builder.string(process.build_id.as_deref().unwrap_or_default()),
-            // All is known that can be: pprof is not to look for the executable.
-            has_functions: true,
-            has_filenames: true,
-            has_line_numbers: true,
-            has_inline_frames: true,
-        };
-        builder.profile.mapping.push(executable);
-        let mut samples: BTreeMap<(&[Place], Option<&Labels>), u64> = BTreeMap::new();
-        for group in snapshot.groups.iter().filter(|group| !group.system) {
-            let sample = (group.places(), group.labels.as_ref());
-            *samples.entry(sample).or_default() += group.count;
-        }
-        let mut samples: Vec<_> = samples.into_iter().collect();
-        samples.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        for ((places, labels), count) in samples {
-            let sample = Sample {
-                location_id: places.iter().map(|place| builder.location(place)).collect(),
-                value: vec![i64::try_from(count).unwrap_or(i64::MAX)],
-                label: labels.map_or_else(Vec::new, |labels| builder.labels(labels)),
-            };
-            builder.profile.sample.push(sample);
-        }
-        builder
-    }
-
-    fn profile(self) -> Profile {
-        self.profile
-    }
-
-    fn labels(&mut self, labels: &Labels) -> Vec<Label> {
-        let label = |(key, value): (&String, &String)| Label {
-            key: self.string(key),
-            str: self.string(value),
-        };
-        labels.iter().map(label).collect()
-    }
-
-    fn location(&mut self, place: &Place) -> u64 {
-        if let Some(id) = self.locations.get(place) {
-            return *id;
-        }
-        let line = Line {
-            function_id: self.function(place),
-            line: place.line.unwrap_or(0).into(),
-        };
-        let id = self.profile.location.len() as u64 + 1;
-        self.profile.location.push(Location {
-            id,
-            mapping_id: EXECUTABLE,
-            line: vec![line],
+        let own = self.groups.iter().filter(|group| !group.system);
+        let counted = own.map(|group| Counted {
+            stack: group.stack.as_deref(),
+            start: &group.start,
+            labels: group.labels.as_ref(),
+            count: group.count,
         });
-        self.locations.insert(place.clone(), id);
-        id
-    }
-
-    fn function(&mut self, place: &Place) -> u64 {
-        let name = self.string(&place.function);
-        let filename = self.string(place.file.as_deref().unwrap_or_default());
-        let functions = &mut self.profile.function;
-        *self.functions.entry((name, filename)).or_insert_with(|| {
-            let id = functions.len() as u64 + 1;
-            functions.push(Function {
-                id,
-                name,
-                system_name: name,
-                filename,
-            });
-            id
-        })
-    }
-
-    fn string(&mut self, text: &str) -> i64 {
-        if let Some(index) = self.strings.get(text) {
-            return *index;
-        }
-        let table = &mut self.profile.string_table;
-        let index = i64::try_from(table.len()).unwrap_or(i64::MAX);
-        table.push(text.into());
-        self.strings.insert(text.into(), index);
-        index
-    }
-}
-
-impl Group {
-    /// The stack, innermost first; where there is none the started function.
-    fn places(&self) -> &[Place] {
-        match self.stack.as_deref() {
-            Some(stack) if !stack.is_empty() => stack,
-            _ => slice::from_ref(&self.start),
-        }
+        pprof::write(output, "goroutine", &self.process, &self.taken_at, counted)
     }
 }

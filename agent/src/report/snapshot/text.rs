@@ -6,13 +6,11 @@ mod tests;
 
 use std::io::{self, Write};
 
-pub(in crate::report) use self::parts::waited;
-use self::parts::{fitted, label, stack_lines};
-use super::{Group, Snapshot, Waited, WaitsOn, group_by::DIFFERS};
+pub(in crate::report) use self::parts::{
+    Others, label, program, stack_lines, started, things, waited,
+};
+use super::{Group, Snapshot, group_by::DIFFERS};
 use crate::report::words;
-
-/// Things waited on that are listed; the rest is for programs.
-const THINGS: usize = 5;
 
 impl Snapshot {
     /// Text for people in lines of at most `width` columns: a paragraph a group, and at the end
@@ -61,18 +59,7 @@ impl Snapshot {
 
     /// The line that names the process and what it runs.
     pub(super) fn program(&self, output: &mut impl Write, width: usize) -> io::Result<()> {
-        let process = &self.process;
-        let module = process.main_module.as_deref();
-        let before = format!("{} ", words::pid(self.pid));
-        let behind = format!(
-            " ({}, {})",
-            process.go_version,
-            words::harmless(module.unwrap_or("module not recorded"))
-        );
-        let room = width.saturating_sub(before.chars().count() + behind.chars().count());
-        let exe = words::shortened(&words::harmless(&process.exe), room.max(20));
-        let line = format!("{before}{exe}{behind}");
-        writeln!(output, "{}", words::clipped(&line, width))
+        writeln!(output, "{}", program(self.pid, &self.process, width))
     }
 }
 
@@ -124,7 +111,11 @@ impl Group {
         if self.count > 1 {
             line(&words::listed("  goroutines ", &self.ids(), width))?;
         }
-        for text in self.started(width) {
+        let others = Others {
+            start: self.differs("start"),
+            created_at: self.differs("created_at"),
+        };
+        for text in started(&self.start, self.created_at.as_ref(), others, width) {
             line(&text)?;
         }
         if let Some(parents) = self.parents() {
@@ -138,7 +129,7 @@ impl Group {
             let labels: Vec<String> = labels.iter().map(label).collect();
             line(&words::listed("  labels ", &labels, width))?;
         }
-        for text in self.things(width) {
+        for text in things(&self.waits_on, self.count, width) {
             line(&text)?;
         }
         match &self.stack {
@@ -177,76 +168,5 @@ impl Group {
             parents.push("…".into());
         }
         Some(parents)
-    }
-
-    fn started(&self, width: usize) -> Vec<String> {
-        let start = words::harmless(&self.start.function);
-        let others = if self.differs("start") {
-            " and others"
-        } else {
-            ""
-        };
-        let Some(place) = &self.created_at else {
-            let at = if self.differs("created_at") {
-                ", created at different places"
-            } else {
-                ""
-            };
-            return vec![fitted("  ", &start, &format!("{others}{at}"), width)];
-        };
-        let at = words::harmless(&words::line(place)).into_owned();
-        let within = words::harmless(&place.function);
-        let whole = format!("  go {start}{others} at {at} in {within}");
-        if whole.chars().count() <= width {
-            return vec![whole];
-        }
-        let mut lines = vec![
-            fitted("  go ", &start, others, width),
-            fitted("    at ", &at, "", width),
-        ];
-        // A call site's place is its function's name where no file is known.
-        if at != within {
-            lines.push(fitted("    in ", &within, "", width));
-        }
-        lines
-    }
-
-    fn things(&self, width: usize) -> Vec<String> {
-        let things = &self.waits_on;
-        if let [thing] = &things[..]
-            && thing.count == self.count
-        {
-            let verb = match (&thing.what, self.count) {
-                (Waited::Timer { .. }, _) => "",
-                (_, 1) => "waits on ",
-                _ => "all wait on ",
-            };
-            return vec![words::clipped(
-                &format!("  {verb}{}", waited(&thing.what)),
-                width,
-            )];
-        }
-        if self.count == 1 && !things.is_empty() {
-            // A select: on all of them at once.
-            let things: Vec<String> = things.iter().map(|thing| waited(&thing.what)).collect();
-            return vec![words::listed("  waits on ", &things, width)];
-        }
-        let digits = things.iter().map(|thing| thing.count).max();
-        let digits = digits.unwrap_or(0).to_string().len();
-        let one = |(i, thing): (usize, &WaitsOn)| {
-            let title = if i == 0 { "wait on" } else { "" };
-            let timer = match thing.what {
-                Waited::Timer { .. } => "timer, ",
-                _ => "",
-            };
-            let what = waited(&thing.what);
-            let line = format!("  {title:7} {:digits$} {timer}{what}", thing.count);
-            words::clipped(&line, width)
-        };
-        let mut lines: Vec<String> = things.iter().take(THINGS).enumerate().map(one).collect();
-        if things.len() > THINGS {
-            lines.push(format!("  {:7} {:digits$} …", "", ""));
-        }
-        lines
     }
 }

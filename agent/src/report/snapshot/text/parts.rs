@@ -1,6 +1,22 @@
 //! Single lines of a group's paragraph.
 
-use crate::report::{Place, snapshot::Waited, words};
+use crate::report::{
+    Place, ProcessInfo,
+    snapshot::{Waited, WaitsOn},
+    words,
+};
+
+/// Things waited on that are listed; the rest is for programs.
+const THINGS: usize = 5;
+
+/// What differs within a group that was merged, so that one stands for others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::report) struct Others {
+    /// The function they start.
+    pub(in crate::report) start: bool,
+    /// The `go` statement.
+    pub(in crate::report) created_at: bool,
+}
 
 /// `name` between two texts, its end where it does not fit.
 pub(super) fn fitted(before: &str, name: &str, behind: &str, width: usize) -> String {
@@ -9,7 +25,7 @@ pub(super) fn fitted(before: &str, name: &str, behind: &str, width: usize) -> St
 }
 
 /// Go quotes all labels; here only those that would be mistaken for something else.
-pub(super) fn label((key, value): (&String, &String)) -> String {
+pub(in crate::report) fn label((key, value): (&String, &String)) -> String {
     let quoted = |text: &str| {
         if text.is_empty() || text.contains([' ', ',', '=', '"']) {
             format!("{text:?}")
@@ -60,7 +76,7 @@ pub(in crate::report) fn waited(what: &Waited) -> String {
 
 /// One line a frame where all of them fit, else two: names and places that are whole can be searched
 /// for.
-pub(super) fn stack_lines(stack: &[Place], width: usize) -> Vec<String> {
+pub(in crate::report) fn stack_lines(stack: &[Place], width: usize) -> Vec<String> {
     let frame = |place: &Place| -> (String, String) {
         (
             words::harmless(&place.function).into_owned(),
@@ -83,4 +99,91 @@ pub(super) fn stack_lines(stack: &[Place], width: usize) -> Vec<String> {
         ]
     };
     frames.iter().flat_map(lines).collect()
+}
+
+/// What goroutines start, and where.
+pub(in crate::report) fn started(
+    start: &Place,
+    created_at: Option<&Place>,
+    others: Others,
+    width: usize,
+) -> Vec<String> {
+    let start = words::harmless(&start.function);
+    let and = if others.start { " and others" } else { "" };
+    let Some(place) = created_at else {
+        let at = if others.created_at {
+            ", created at different places"
+        } else {
+            ""
+        };
+        return vec![fitted("  ", &start, &format!("{and}{at}"), width)];
+    };
+    let at = words::harmless(&words::line(place)).into_owned();
+    let within = words::harmless(&place.function);
+    let whole = format!("  go {start}{and} at {at} in {within}");
+    if whole.chars().count() <= width {
+        return vec![whole];
+    }
+    let mut lines = vec![
+        fitted("  go ", &start, and, width),
+        fitted("    at ", &at, "", width),
+    ];
+    // A call site's place is its function's name where no file is known.
+    if at != within {
+        lines.push(fitted("    in ", &within, "", width));
+    }
+    lines
+}
+
+/// What `count` goroutines wait on.
+pub(in crate::report) fn things(things: &[WaitsOn], count: u64, width: usize) -> Vec<String> {
+    if let [thing] = things
+        && thing.count == count
+    {
+        let verb = match (&thing.what, count) {
+            (Waited::Timer { .. }, _) => "",
+            (_, 1) => "waits on ",
+            _ => "all wait on ",
+        };
+        return vec![words::clipped(
+            &format!("  {verb}{}", waited(&thing.what)),
+            width,
+        )];
+    }
+    if count == 1 && !things.is_empty() {
+        // A select: on all of them at once.
+        let things: Vec<String> = things.iter().map(|thing| waited(&thing.what)).collect();
+        return vec![words::listed("  waits on ", &things, width)];
+    }
+    let digits = things.iter().map(|thing| thing.count).max();
+    let digits = digits.unwrap_or(0).to_string().len();
+    let one = |(i, thing): (usize, &WaitsOn)| {
+        let title = if i == 0 { "wait on" } else { "" };
+        let timer = match thing.what {
+            Waited::Timer { .. } => "timer, ",
+            _ => "",
+        };
+        let what = waited(&thing.what);
+        let line = format!("  {title:7} {:digits$} {timer}{what}", thing.count);
+        words::clipped(&line, width)
+    };
+    let mut lines: Vec<String> = things.iter().take(THINGS).enumerate().map(one).collect();
+    if things.len() > THINGS {
+        lines.push(format!("  {:7} {:digits$} …", "", ""));
+    }
+    lines
+}
+
+/// The process and what it runs.
+pub(in crate::report) fn program(pid: Option<i32>, process: &ProcessInfo, width: usize) -> String {
+    let module = process.main_module.as_deref();
+    let before = format!("{} ", words::pid(pid));
+    let behind = format!(
+        " ({}, {})",
+        process.go_version,
+        words::harmless(module.unwrap_or("module not recorded"))
+    );
+    let room = width.saturating_sub(before.chars().count() + behind.chars().count());
+    let exe = words::shortened(&words::harmless(&process.exe), room.max(20));
+    words::clipped(&format!("{before}{exe}{behind}"), width)
 }

@@ -1,0 +1,64 @@
+//! Why nothing can be proven.
+
+use thiserror::Error;
+
+use crate::{memory::MemoryError, report::size, session::LandmarksError};
+
+/// Why there is no proof.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ProveError {
+    /// The goroutines were not found.
+    #[error(transparent)]
+    Landmarks(#[from] LandmarksError),
+    /// Reading all of it would take too long.
+    #[error(
+        "its Go heap has {}, more than the {} that are read at most; `--max-heap {}GiB` allows it, \
+         and takes time accordingly",
+        size(*heap_bytes), size(*limit_bytes), gibibytes(*heap_bytes)
+    )]
+    HeapTooLarge {
+        /// What it has.
+        heap_bytes: u64,
+        /// What is allowed.
+        limit_bytes: u64,
+    },
+    /// This release keeps its heap in a way that is not known, or this build of it.
+    #[error(
+        "nothing can be proven of this program: how its heap is laid out ({go_version}) is not known: {what}; \
+         `gostray snapshot` and `gostray attach` work without"
+    )]
+    UnknownHeap {
+        /// As in `go version`.
+        go_version: String,
+        /// What is not as it should be.
+        what: String,
+    },
+    /// A part of the process without which nothing can be proven.
+    #[error("{what} cannot be read: {source}")]
+    Unreadable {
+        /// Which part.
+        what: &'static str,
+        /// Why.
+        source: MemoryError,
+    },
+    /// There is no goroutine, not even the main one.
+    #[error("no goroutine is alive: the program is only just starting, or ending; try again")]
+    Empty,
+    /// The one that was asked for.
+    #[error(
+        "no goroutine has number {goid}; it may have ended (`gostray snapshot PID --full` lists all)"
+    )]
+    NoSuchGoroutine {
+        /// Its number.
+        goid: u64,
+    },
+    /// The engine is not there.
+    #[error("this gostray cannot prove leaks yet")]
+    NotYet,
+}
+
+/// A number of GiB that is enough.
+fn gibibytes(bytes: u64) -> u64 {
+    bytes / (1 << 30) + 1
+}
