@@ -14,6 +14,7 @@ mod goroutine;
 mod heap_size;
 mod labels;
 pub mod layout;
+pub mod modules;
 mod references;
 mod roster;
 mod scheduler;
