@@ -17,6 +17,8 @@ pub mod memory;
 pub mod governor;
 /// Probe sites, loading, attaching, reading the kernel's maps.
 pub mod probes;
+/// Which goroutines can never wake again: marking, passes that agree, what is retained.
+pub mod proof;
 /// Memory of the past: baselines and incidents in one SQLite file.
 pub mod store;
 /// One watched process: inspection, probes, observations, events.

@@ -384,24 +384,30 @@ impl<'a> ElfView<'a> {
     /// program, among the exported ones.
     #[must_use]
     pub fn symbol_at(&self, address: LinkAddress) -> Option<&'a str> {
-        [elf::SHT_SYMTAB, elf::SHT_DYNSYM]
-            .into_iter()
-            .find_map(|kind| {
-                let (symbols, names) = self.symbols(kind)?;
-                let symbol = symbols
-                    .iter()
-                    .filter(|symbol| is_defined(symbol))
-                    .find(|symbol| {
-                        let inside = address.0.checked_sub(symbol.st_value.get(LittleEndian));
-                        symbol.st_info & 0xf == elf::STT_FUNC
-                            && inside
-                                .is_some_and(|inside| inside < symbol.st_size.get(LittleEndian))
-                    })?;
-                let name = c_string_at(names, u64::from(symbol.st_name.get(LittleEndian)))?;
-                std::str::from_utf8(name)
-                    .ok()
-                    .filter(|name| !name.is_empty())
-            })
+        self.covering(address, elf::STT_FUNC).map(|(name, _)| name)
+    }
+
+    /// The name of the variable that covers `address`, as [`Self::symbol_at`], and where it begins.
+    #[must_use]
+    pub fn variable_at(&self, address: LinkAddress) -> Option<(&'a str, LinkAddress)> {
+        self.covering(address, elf::STT_OBJECT)
+    }
+
+    fn covering(&self, address: LinkAddress, kind: u8) -> Option<(&'a str, LinkAddress)> {
+        let tables = [elf::SHT_SYMTAB, elf::SHT_DYNSYM].into_iter();
+        let mut covering = tables.filter_map(|table| {
+            let (symbols, names) = self.symbols(table)?;
+            let covers = |symbol: &&elf::Sym64<LittleEndian>| {
+                let inside = address.0.checked_sub(symbol.st_value.get(LittleEndian));
+                symbol.st_info & 0xf == kind
+                    && inside.is_some_and(|inside| inside < symbol.st_size.get(LittleEndian))
+            };
+            let symbol = symbols.iter().filter(|s| is_defined(s)).find(covers)?;
+            let name = c_string_at(names, u64::from(symbol.st_name.get(LittleEndian)))?;
+            let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
+            Some((name, LinkAddress(symbol.st_value.get(LittleEndian))))
+        });
+        covering.next()
     }
 
     /// A symbol table and the strings its names are in.

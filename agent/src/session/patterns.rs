@@ -102,14 +102,23 @@ pub(super) fn requested_by(
 /// The line a person has to look at, of those that wait: the program's own, or at least none of
 /// the library that waits.
 pub(super) fn blocked_at(waiting: &Waiting) -> Option<Place> {
+    blocked_in_calls(&waiting.stack, waiting.main_module.as_deref())
+}
+
+/// As [`blocked_at`], of goroutines with this stack.
+pub(super) fn blocked_in(stack: &[Place], main_module: Option<&str>) -> Option<Place> {
+    blocked_in_calls(&calls(stack), main_module)
+}
+
+fn blocked_in_calls(stack: &[Call], main_module: Option<&str>) -> Option<Place> {
     const WAITING_ROOMS: [&str; 5] = ["sync.", "internal/", "time.", "runtime.", "context."];
     let outside = |call: &&Call| {
         !WAITING_ROOMS
             .iter()
             .any(|package| call.function.starts_with(package))
     };
-    let line = waiting.own_wait();
-    line.or_else(|| waiting.stack.iter().find(outside))
+    let line = Call::own(stack, main_module);
+    line.or_else(|| stack.iter().find(outside))
         .map(place)
 }
 

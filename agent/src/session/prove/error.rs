@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{memory::MemoryError, report::size, session::LandmarksError};
+use crate::{proof::ProofError, runtime::modules::ModulesError, report::size, session::LandmarksError};
 
 /// Why there is no proof.
 #[derive(Debug, Error)]
@@ -34,14 +34,15 @@ pub enum ProveError {
         /// What is not as it should be.
         what: String,
     },
-    /// A part of the process without which nothing can be proven.
-    #[error("{what} cannot be read: {source}")]
-    Unreadable {
-        /// Which part.
-        what: &'static str,
-        /// Why.
-        source: MemoryError,
-    },
+    /// A pass over the heap says nothing.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// The program's global variables are not known.
+    #[error("nothing can be proven without the program's global variables: {0}")]
+    Globals(#[source] ModulesError),
+    /// To remember how each object was reached takes more memory than there should be.
+    #[error("its heap has too many objects to tell how each is reached; `gostray prove` without `--why` works")]
+    TooManyObjects,
     /// There is no goroutine, not even the main one.
     #[error("no goroutine is alive: the program is only just starting, or ending; try again")]
     Empty,
@@ -53,9 +54,6 @@ pub enum ProveError {
         /// Its number.
         goid: u64,
     },
-    /// The engine is not there.
-    #[error("this gostray cannot prove leaks yet")]
-    NotYet,
 }
 
 /// A number of GiB that is enough.

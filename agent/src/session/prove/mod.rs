@@ -1,17 +1,35 @@
 //! Proofs: which goroutines of one process can never wake again, what they retain, and what keeps
 //! the others alive.
 
+mod candidates;
+mod describe;
 mod error;
+mod leaked;
 mod options;
+mod path;
+mod prover;
+mod roots;
+mod verdicts;
+mod why;
 
 pub use error::ProveError;
 pub use options::{DEFAULT_PASSES, DEFAULT_PAUSE, Phase, Progress, ProveOptions};
 
-use super::Inspected;
+use std::{
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use nix::time::{ClockId, clock_gettime};
+
+use super::{Inspected, Landmarks, snapshot::nanos};
 use crate::{
     memory::LiveMemory,
-    report::{Proof, Why},
+    proof::{ProofError, Watch},
+    report::{HeapRead, Precision, Proof, Why, timestamp},
 };
+use describe::Moment;
+use prover::{Done, Prover};
 
 /// Proves what can be proven of the goroutines of `inspected`, read through `memory` while they run.
 /// `progress` is told how far it has come, many times a second.
@@ -20,12 +38,24 @@ use crate::{
 /// There is no proof, for none of them: the heap is too large or of no known format, or the process
 /// cannot be read any more.
 pub fn prove(
-    _inspected: &Inspected,
-    _memory: &LiveMemory,
-    _options: &ProveOptions,
-    _progress: &mut dyn FnMut(Progress),
+    inspected: &Inspected,
+    memory: &LiveMemory,
+    options: &ProveOptions,
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<Proof, ProveError> {
-    Err(ProveError::NotYet)
+    let began = Instant::now();
+    let cpu_before = own_cpu();
+    let taken_at = timestamp(SystemTime::now());
+    let last = |mut done: Done<'_, '_, LiveMemory>, moment, watch: &mut dyn Watch| {
+        let mut proof = empty(inspected, &done, taken_at);
+        leaked::lists(&mut done, moment, watch)?.fill(&mut proof);
+        Ok(proof)
+    };
+    let mut proof = passes(inspected, memory, options, progress, false, last)?;
+    proof.duration_seconds = began.elapsed().as_secs_f64();
+    let cpu = own_cpu().checked_sub(cpu_before);
+    proof.agent_cpu_seconds = cpu.map(|cpu| cpu.as_secs_f64());
+    Ok(proof)
 }
 
 /// What keeps goroutine `goid` alive: the shortest way found from something that lives to what it
@@ -34,11 +64,122 @@ pub fn prove(
 /// # Errors
 /// As [`prove`]; and there is no such goroutine.
 pub fn why(
-    _inspected: &Inspected,
-    _memory: &LiveMemory,
-    _goid: u64,
-    _options: &ProveOptions,
-    _progress: &mut dyn FnMut(Progress),
+    inspected: &Inspected,
+    memory: &LiveMemory,
+    goid: u64,
+    options: &ProveOptions,
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<Why, ProveError> {
-    Err(ProveError::NotYet)
+    let last = |done: Done<'_, '_, LiveMemory>, moment, _: &mut dyn Watch| {
+        Ok(why::explain(&done, inspected.info(), moment, goid)?)
+    };
+    passes(inspected, memory, options, progress, true, last)?
+        .ok_or(ProveError::NoSuchGoroutine { goid })
+}
+
+/// Makes all passes, and hands the last one to `last`.
+fn passes<T>(
+    inspected: &Inspected,
+    memory: &LiveMemory,
+    options: &ProveOptions,
+    progress: &mut dyn FnMut(Progress),
+    with_paths: bool,
+    last: impl FnOnce(Done<'_, '_, LiveMemory>, Moment, &mut dyn Watch) -> Result<T, ProofError>,
+) -> Result<T, ProveError> {
+    let landmarks = Landmarks::find(&inspected.program, memory)?;
+    let mut prover = Prover::new(
+        &inspected.program,
+        memory,
+        landmarks,
+        options.max_heap_bytes,
+    )?;
+    let mut told = Told {
+        progress,
+        now: Progress {
+            pass: 0,
+            passes: options.passes,
+            bytes_done: 0,
+            bytes_expected: 0,
+            phase: Phase::Candidates,
+        },
+    };
+    for pass in 1..options.passes {
+        told.begin(pass);
+        prover.pass(false, &mut told, |_, _| Ok(()))?;
+        told.now.bytes_expected = told.now.bytes_done;
+        told.enter(Phase::Pause);
+        thread::sleep(options.pause);
+    }
+    told.begin(options.passes);
+    let moment = Moment {
+        now_ns: nanos(clock(ClockId::CLOCK_MONOTONIC)),
+        pid: Some(inspected.process.pid()),
+    };
+    prover.pass(with_paths, &mut told, |done, watch| {
+        last(done, moment, watch)
+    })
+}
+
+/// All but the lists.
+fn empty(inspected: &Inspected, done: &Done<'_, '_, LiveMemory>, taken_at: String) -> Proof {
+    let spans = done.pass.marks.spans();
+    let (reached_objects, reached_bytes) = done.pass.marks.reached();
+    Proof {
+        process: inspected.info(),
+        pid: Some(inspected.process.pid()),
+        taken_at,
+        passes: done.agreement.passes(),
+        goroutines: done.roots.roster().goroutines.len() as u64,
+        candidates: 0,
+        leaked: Vec::new(),
+        shared: crate::report::Shared::default(),
+        unproven: Vec::new(),
+        heap: HeapRead {
+            bytes: spans.bytes(),
+            objects: spans.object_count(),
+            spans: spans.all().len() as u64,
+            reached_objects,
+            reached_bytes,
+        },
+        precision: Precision::default(),
+        duration_seconds: 0.0,
+        agent_cpu_seconds: None,
+        defects: std::collections::BTreeMap::new(),
+        unknown: crate::report::Unknown::new(),
+    }
+}
+
+fn clock(id: ClockId) -> Duration {
+    clock_gettime(id).map_or(Duration::ZERO, Duration::from)
+}
+
+fn own_cpu() -> Duration {
+    clock(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+/// Tells progress.
+struct Told<'f> {
+    progress: &'f mut dyn FnMut(Progress),
+    now: Progress,
+}
+
+impl Told<'_> {
+    fn begin(&mut self, pass: u32) {
+        self.now.pass = pass;
+        self.now.bytes_done = 0;
+        self.enter(Phase::Marking);
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.now.phase = phase;
+        (self.progress)(self.now);
+    }
+}
+
+impl Watch for Told<'_> {
+    fn went_on(&mut self, bytes: u64) -> Result<(), ProofError> {
+        self.now.bytes_done += bytes;
+        (self.progress)(self.now);
+        Ok(())
+    }
 }

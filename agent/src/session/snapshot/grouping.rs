@@ -14,8 +14,10 @@ use crate::{
     target::Descriptors,
 };
 
-/// Goroutine ids named for each group.
-const GOIDS: usize = 10;
+/// Goroutine ids named for each group of a snapshot.
+pub(super) const GOIDS: usize = 10;
+/// Threads named for each group.
+const THREADS: usize = 10;
 
 /// What goroutines of one group have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +48,7 @@ struct Members {
 }
 
 impl Members {
-    fn add(&mut self, goroutine: &Goroutine) {
+    fn add(&mut self, goroutine: &Goroutine, goids: usize) {
         self.count += 1;
         self.stack_bytes += goroutine.stack_bytes;
         self.stack_is_cut |= goroutine.stack_is_cut;
@@ -56,14 +58,14 @@ impl Members {
         };
         let goid = goroutine.goid;
         let place = self.goids.partition_point(|(known, _)| *known < goid);
-        if place < GOIDS {
-            self.goids.truncate(GOIDS - 1);
+        if place < goids {
+            self.goids.truncate(goids - 1);
             self.goids
                 .insert(place, (goid, goroutine.parent.unwrap_or(0)));
         }
         if let Some(thread) = goroutine.locked_to {
             self.locked_to_thread += 1;
-            if self.locked_to.len() < GOIDS {
+            if self.locked_to.len() < THREADS {
                 self.locked_to.push(thread);
             }
         }
@@ -72,8 +74,10 @@ impl Members {
 }
 
 /// Takes goroutines in and gives groups.
-pub(super) struct Grouping<'a> {
+pub(in crate::session) struct Grouping<'a> {
     options: &'a SnapshotOptions,
+    /// Ids named for each group.
+    goids: usize,
     now_ns: u64,
     program: &'a Program,
     shapes: HashMap<Shape, Members>,
@@ -82,20 +86,26 @@ pub(super) struct Grouping<'a> {
 }
 
 /// What groups are described with.
-pub(super) struct Context<'a, M> {
-    pub(super) now_ns: u64,
-    pub(super) ages: &'a AgeScale,
-    pub(super) landmarks: &'a Landmarks,
-    pub(super) memory: &'a M,
-    pub(super) names: &'a mut Names,
-    pub(super) program: &'a Program,
-    pub(super) descriptors: Descriptors,
+pub(in crate::session) struct Context<'a, M> {
+    pub(in crate::session) now_ns: u64,
+    pub(in crate::session) ages: &'a AgeScale,
+    pub(in crate::session) landmarks: &'a Landmarks,
+    pub(in crate::session) memory: &'a M,
+    pub(in crate::session) names: &'a mut Names,
+    pub(in crate::session) program: &'a Program,
+    pub(in crate::session) descriptors: Descriptors,
 }
 
 impl<'a> Grouping<'a> {
-    pub(super) fn new(options: &'a SnapshotOptions, now_ns: u64, program: &'a Program) -> Self {
+    pub(in crate::session) fn new(
+        options: &'a SnapshotOptions,
+        goids: usize,
+        now_ns: u64,
+        program: &'a Program,
+    ) -> Self {
         Self {
             options,
+            goids,
             now_ns,
             program,
             shapes: HashMap::new(),
@@ -104,7 +114,8 @@ impl<'a> Grouping<'a> {
         }
     }
 
-    pub(super) fn add(&mut self, goroutine: Goroutine) {
+    /// Quickest in the order of their numbers.
+    pub(in crate::session) fn add(&mut self, goroutine: Goroutine) {
         self.last_goid = self.last_goid.max(goroutine.goid);
         if !self.is_wanted(&goroutine) {
             return;
@@ -127,7 +138,7 @@ impl<'a> Grouping<'a> {
             labels: goroutine.labels,
             goid: self.options.full.then_some(goroutine.goid),
         };
-        self.shapes.entry(shape).or_default().add(&goroutine);
+        self.shapes.entry(shape).or_default().add(&goroutine, self.goids);
     }
 
     pub(super) fn last_goid(&self) -> u64 {
@@ -149,7 +160,7 @@ impl<'a> Grouping<'a> {
     }
 
     /// The groups, in no order.
-    pub(super) fn groups<M: MemoryReader>(self, context: &mut Context<'_, M>) -> Vec<Group> {
+    pub(in crate::session) fn groups<M: MemoryReader>(self, context: &mut Context<'_, M>) -> Vec<Group> {
         let stacks: HashMap<u32, Vec<RuntimeAddress>> = self
             .stacks
             .into_iter()

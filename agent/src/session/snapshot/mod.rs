@@ -3,6 +3,7 @@
 mod grouping;
 mod waited;
 
+pub(in crate::session) use grouping::{Context, Grouping};
 pub(in crate::session) use waited::Things;
 
 use std::time::{Duration, SystemTime};
@@ -17,7 +18,6 @@ use crate::{
     runtime::{AgeScale, Census, Defects, Goroutine, Scope, Unwinder},
     target::Descriptors,
 };
-use grouping::Grouping;
 
 /// Why there is no snapshot.
 #[derive(Debug, Error)]
@@ -93,7 +93,7 @@ impl<'a> From<&'a Inspected> for Subject<'a> {
     }
 }
 
-fn nanos(duration: Duration) -> u64 {
+pub(in crate::session) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -135,7 +135,7 @@ pub fn snapshot(
         None => last_moment(program, memory, &landmarks)?,
     };
     let mut ages = AgeScale::new(subject.began_ns.unwrap_or(0));
-    let mut grouping = Grouping::new(options, now_ns, program);
+    let mut grouping = Grouping::new(options, grouping::GOIDS, now_ns, program);
     let census = Census::take(memory, &program.layout, landmarks.all, scope, |goroutine| {
         if let Some(since) = goroutine.waiting_since_ns.filter(|at| *at < MAX_UPTIME_NS) {
             ages.existed(goroutine.goid, since);

@@ -1,0 +1,199 @@
+//! One pass: what can be reached from everything that can still run, while the program runs.
+//!
+//! Marking begins with what is certainly alive, and goes on with each candidate that waits on something
+//! reached, until nothing changes: what remains waits on things that nothing living can touch.
+//!
+//! The program is not stopped, so a pointer may move from a place that has not been looked at yet to one
+//! that has. Against that: whoever has moved during the pass (ran, was created) is looked at again at
+//! its end, the whole stack with all that lies dead on it; so are the global variables, and what was
+//! allocated meanwhile and is pointed to. A pointer that hides from all that, being carried from one object
+//! of the heap to another at the right moments, hides from one pass, but hardly from several, which is
+//! why [`Agreement`](super::Agreement) wants several.
+
+use super::{
+    ProofError, Watch,
+    follow::follow,
+    marks::Marks,
+    paths::Root,
+    waiting::{Candidates, Doing},
+};
+use crate::{
+    binary::RuntimeAddress,
+    memory::{Extent, MemoryReader, words},
+    runtime::heap::{PointerMaps, Spans},
+};
+
+/// Takes a word that may be a pointer and where it was found.
+pub type TellWord<'a> = dyn FnMut(Root, u64) + 'a;
+
+/// What is certainly alive, and who may not be.
+pub trait Roots {
+    /// Tells the words of global variables that may be pointers.
+    ///
+    /// # Errors
+    /// Not all could be read.
+    fn globals(&mut self, tell: &mut TellWord<'_>) -> Result<(), ProofError>;
+
+    /// Tells the words that the runtime keeps alive for objects: finalizers, cleanups and the like.
+    ///
+    /// # Errors
+    /// Not all could be read.
+    fn specials(&mut self, spans: &Spans, tell: &mut TellWord<'_>) -> Result<(), ProofError>;
+
+    /// What the goroutines of the roster do.
+    fn doing(&self) -> &[Doing];
+
+    /// Addresses of the runtime's own objects through which everything that waits can be reached from
+    /// everything: its `g`s, and the sudogs of those that rest. They are not followed.
+    fn leaves(&self) -> Vec<u64>;
+
+    /// Tells the words of goroutines, by their places in the roster, that may be live pointers.
+    ///
+    /// # Errors
+    /// Not all could be read.
+    fn goroutines(&mut self, members: &[u32], tell: &mut TellWord<'_>) -> Result<(), ProofError>;
+
+    /// Finds out who has moved since the roster was taken, or since this was asked last, and tells all words of
+    /// their stacks, and of those created since.
+    ///
+    /// # Errors
+    /// Not all could be read.
+    fn settle(&mut self, tell: &mut TellWord<'_>) -> Result<Moved, ProofError>;
+}
+
+/// Who did not rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Places in the roster, rising.
+    pub members: Vec<u32>,
+    /// Objects that are leaves no longer, as they may have been used for something else: their sudogs.
+    pub leaves: Vec<u64>,
+}
+
+/// What one pass found.
+#[derive(Debug)]
+pub struct Pass<'s> {
+    /// What was reached.
+    pub marks: Marks<'s>,
+    /// Who waits on nothing that was.
+    pub candidates: Candidates,
+}
+
+/// Looks for moved goroutines so often at the end of a pass. Each look is shorter than the one before.
+const SETTLINGS: usize = 3;
+
+/// Goes over everything once. `marks` are empty; `books` reads the heap's books as they are at the end.
+///
+/// # Errors
+/// Something that is alive cannot be read, or the watch says stop.
+pub fn pass<'s, M: MemoryReader>(
+    memory: &M,
+    maps: &mut PointerMaps,
+    roots: &mut impl Roots,
+    mut marks: Marks<'s>,
+    books: impl FnOnce() -> Result<Spans, ProofError>,
+    watch: &mut dyn Watch,
+) -> Result<Pass<'s>, ProofError> {
+    for leaf in roots.leaves() {
+        marks.leave(leaf);
+    }
+    let mut candidates = Candidates::new(roots.doing().iter(), &marks);
+    roots.globals(&mut |root, word| marks.reach_root(word, root))?;
+    roots.specials(marks.spans(), &mut |root, word| marks.reach_root(word, root))?;
+    let mut living = living(roots.doing());
+    living.extend(candidates.alive().iter().map(|(member, _)| *member));
+    wake(roots, &living, &mut marks)?;
+    follow(memory, maps, &mut marks, watch)?;
+    rounds(memory, maps, roots, &mut candidates, &mut marks, watch)?;
+    let mut books = Some(books);
+    for _ in 0..SETTLINGS {
+        let moved = roots.settle(&mut |root, word| marks.reach_root(word, root))?;
+        for leaf in &moved.leaves {
+            marks.read_again(*leaf);
+        }
+        candidates.drop_moved(|member| moved.members.binary_search(&member).is_ok());
+        if let Some(books) = books.take() {
+            roots.globals(&mut |root, word| marks.reach_root(word, root))?;
+            new_objects(memory, &mut marks, &books()?)?;
+        } else if moved.members.is_empty() {
+            break;
+        }
+        follow(memory, maps, &mut marks, watch)?;
+        rounds(memory, maps, roots, &mut candidates, &mut marks, watch)?;
+    }
+    Ok(Pass { marks, candidates })
+}
+
+/// Goroutines that are no candidates.
+fn living(doing: &[Doing]) -> Vec<u32> {
+    let lives = (0..).zip(doing).filter(|(_, doing)| **doing == Doing::Lives);
+    lives.map(|(member, _)| member).collect()
+}
+
+/// What these goroutines hold and wait on is alive.
+fn wake(
+    roots: &mut impl Roots,
+    members: &[u32],
+    marks: &mut Marks<'_>,
+) -> Result<(), ProofError> {
+    for member in members {
+        if let Some(Doing::On(things)) = roots.doing().get(*member as usize) {
+            let goroutine = *member;
+            for thing in things {
+                marks.reach_root(*thing, Root::Waited { goroutine });
+            }
+        }
+    }
+    roots.goroutines(members, &mut |root, word| marks.reach_root(word, root))
+}
+
+/// Wakes who waits on what has been reached, until nobody does.
+fn rounds<M: MemoryReader>(
+    memory: &M,
+    maps: &mut PointerMaps,
+    roots: &mut impl Roots,
+    candidates: &mut Candidates,
+    marks: &mut Marks<'_>,
+    watch: &mut dyn Watch,
+) -> Result<(), ProofError> {
+    loop {
+        let woken = candidates.woken(marks);
+        if woken.is_empty() {
+            return Ok(());
+        }
+        wake(roots, &woken, marks)?;
+        follow(memory, maps, marks, watch)?;
+    }
+}
+
+/// Bytes of new spans read at once.
+const PIECE: u64 = 1 << 20;
+
+/// Follows pointers into what was allocated since the pass began. Of spans that are new all words count,
+/// whichever of their objects was meant: that can only keep more alive.
+fn new_objects<M: MemoryReader>(
+    memory: &M,
+    marks: &mut Marks<'_>,
+    now: &Spans,
+) -> Result<(), ProofError> {
+    marks.used_again(now);
+    let mut failed = None;
+    for (start, bytes) in marks.changed(now)? {
+        let pieces = (0..bytes.div_ceil(PIECE)).map(|piece| {
+            let offset = piece * PIECE;
+            Extent {
+                address: RuntimeAddress(start + offset),
+                length: usize::try_from(PIECE.min(bytes - offset)).unwrap_or(0),
+            }
+        });
+        memory.read_extents(&pieces.collect::<Vec<_>>(), &mut |_, read| match read {
+            Ok(read) => {
+                for word in words(read) {
+                    marks.reach_root(word, Root::New(start));
+                }
+            }
+            Err(error) => failed = Some(error),
+        });
+    }
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}

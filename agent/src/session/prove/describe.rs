@@ -1,0 +1,75 @@
+//! Goroutines of a proof by their names, in groups.
+
+use super::prover::Known;
+use crate::{
+    binary::RuntimeAddress,
+    memory::{MemoryError, MemoryReader},
+    report::Group,
+    runtime::{AgeScale, Goroutine, Scope, Unwinder, read_goroutines},
+    session::{
+        Names,
+        snapshot::{Context, Grouping, SnapshotOptions},
+    },
+    target::Descriptors,
+};
+
+/// Goroutines that are read together.
+const BATCH: usize = 1024;
+
+/// When a proof is made, and of what process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// By the program's `CLOCK_MONOTONIC`, in nanoseconds.
+    pub(super) now_ns: u64,
+    pub(super) pid: Option<i32>,
+}
+
+/// Reads the goroutines whose `g`s and numbers are given, with their stacks and what they wait on. Those
+/// that are not there any more, or move, are left out.
+pub(super) fn read<M: MemoryReader>(
+    known: Known<'_, '_, M>,
+    wanted: &[(RuntimeAddress, u64)],
+) -> Result<Vec<Goroutine>, MemoryError> {
+    let program = known.program;
+    let mut unwinder = Unwinder::new(program.binary.clone(), program.bias);
+    let mut waits = known.landmarks.waits(program, known.memory)?;
+    let mut found = Vec::with_capacity(wanted.len());
+    for some in wanted.chunks(BATCH) {
+        let addresses: Vec<_> = some.iter().map(|(address, _)| *address).collect();
+        let scope = Scope {
+            stacks: Some(&mut unwinder),
+            waits: waits.as_mut(),
+        };
+        let read = read_goroutines(known.memory, &program.layout, scope, &addresses)?;
+        let same = read.into_iter().zip(some).filter_map(|(read, (_, goid))| {
+            let goroutine = read.ok().flatten()?;
+            (goroutine.goid == *goid).then_some(goroutine)
+        });
+        found.extend(same);
+    }
+    Ok(found)
+}
+
+/// The groups of `goroutines`, with the numbers of all of them.
+pub(super) fn groups<M: MemoryReader>(
+    known: Known<'_, '_, M>,
+    moment: Moment,
+    mut goroutines: Vec<Goroutine>,
+) -> Vec<Group> {
+    let options = SnapshotOptions::default();
+    let mut grouping = Grouping::new(&options, usize::MAX, moment.now_ns, known.program);
+    goroutines.sort_unstable_by_key(|goroutine| goroutine.goid);
+    for goroutine in goroutines {
+        grouping.add(goroutine);
+    }
+    let mut names = Names::new(known.program.binary.clone(), known.program.bias);
+    grouping.groups(&mut Context {
+        now_ns: moment.now_ns,
+        ages: &AgeScale::new(0),
+        landmarks: known.landmarks,
+        memory: known.memory,
+        names: &mut names,
+        program: known.program,
+        descriptors: moment.pid.map_or_else(Descriptors::none, Descriptors::of),
+    })
+}
