@@ -10,6 +10,7 @@ mod contexts;
 mod fake;
 mod globals;
 mod goroutine;
+pub mod heap;
 mod heap_size;
 mod labels;
 pub mod layout;
