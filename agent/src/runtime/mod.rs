@@ -11,6 +11,7 @@ mod fake;
 pub mod frames;
 mod globals;
 mod goroutine;
+pub mod heap;
 mod heap_size;
 mod labels;
 pub mod layout;

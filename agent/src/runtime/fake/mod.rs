@@ -96,6 +96,11 @@ impl Runtime {
         address
     }
 
+    /// Zeroes at this address, away from all else.
+    pub(super) fn map(&self, address: u64, size: usize) {
+        self.regions.borrow_mut().insert(address, vec![0; size]);
+    }
+
     /// Nothing is mapped there any more.
     pub(super) fn unmap(&self, address: u64) {
         self.regions.borrow_mut().remove(&address);

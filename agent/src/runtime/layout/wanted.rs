@@ -162,6 +162,7 @@ pub const WANTED: &[(&str, &[&str])] = &[
     ("runtime.mSpanStateBox", &[]),
     ("runtime.mcache", &[]),
     ("runtime.special", &[]),
+    ("runtime.cleanupQueue", &["all"]),
     ("runtime.bucket", &[]),
     ("runtime.memRecord", &[]),
     ("runtime.memRecordCycle", &[]),

@@ -1,0 +1,102 @@
+//! What became of a copy of the heap's spans.
+
+use super::{ARENA_SHIFT, Heap, HeapError, PAGE, PAGES_OF_ARENA, Spans};
+use crate::{
+    binary::{RuntimeAddress, bytes::u64_at},
+    memory::{Extent, MemoryError, MemoryReader},
+};
+
+/// Spans that are looked at before the next.
+const BATCH: usize = 1 << 14;
+
+impl Heap {
+    /// The spans of this copy, by number, that are no longer the same table of objects: freed, used
+    /// anew with another size, or a span of which it is not sure.
+    ///
+    /// A span that was freed and came back just as it was is not told from one that stayed.
+    ///
+    /// # Errors
+    /// Not readable.
+    pub fn changed(
+        &self,
+        memory: &impl MemoryReader,
+        spans: &Spans,
+    ) -> Result<Vec<u32>, HeapError> {
+        let mut changed = Vec::new();
+        for (batch, first) in spans.all().chunks(BATCH).zip((0_u32..).step_by(BATCH)) {
+            let records: Vec<u64> = batch.iter().map(|span| span.mspan).collect();
+            let raw = self.raw_spans(memory, &records)?;
+            let pages: Vec<u64> = batch.iter().map(|span| span.start).collect();
+            let owners = self.owners(memory, &pages)?;
+            let all = batch.iter().zip(raw).zip(owners);
+            for (number, ((span, raw), owner)) in (first..).zip(all) {
+                if !span.is_still(&raw) || owner != Some(span.mspan) {
+                    changed.push(number);
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Whether the heap has got arenas since, farther away than [`Spans::is_arena`] reaches: words that
+    /// lead there were not recognised.
+    ///
+    /// # Errors
+    /// Not readable.
+    pub fn has_grown(&self, memory: &impl MemoryReader, spans: &Spans) -> Result<bool, HeapError> {
+        let now = self.arena_starts(memory)?;
+        Ok(now.into_iter().any(|start| !spans.is_near(start)))
+    }
+
+    /// Addresses of the records of the spans that have the pages of these addresses; `None` where there
+    /// is none.
+    pub(super) fn owners(
+        &self,
+        memory: &impl MemoryReader,
+        addresses: &[u64],
+    ) -> Result<Vec<Option<u64>>, MemoryError> {
+        let table = memory.read_u64(self.mheap.plus(self.layout.arenas.into())?)?;
+        let number = |address: &u64| address >> ARENA_SHIFT;
+        let mut arenas: Vec<u64> = addresses.iter().map(number).collect();
+        arenas.sort_unstable();
+        arenas.dedup();
+        let entries: Vec<Option<RuntimeAddress>> = arenas
+            .iter()
+            .map(|number| self.arena_entry(table, number << ARENA_SHIFT))
+            .collect();
+        let records = words_at(memory, &entries)?;
+        let places: Vec<Option<RuntimeAddress>> = addresses
+            .iter()
+            .map(|address| {
+                let arena = arenas.binary_search(&number(address)).ok()?;
+                let record = records[arena].filter(|record| *record != 0)?;
+                let page = (address / PAGE) % PAGES_OF_ARENA;
+                let offset = u64::from(self.layout.arena.spans) + page * 8;
+                RuntimeAddress(record).checked_add(offset)
+            })
+            .collect();
+        let owners = words_at(memory, &places)?;
+        let owners = owners.into_iter();
+        Ok(owners
+            .map(|owner| owner.filter(|owner| *owner != 0))
+            .collect())
+    }
+}
+
+/// The words at these places; `None` where there is no place.
+fn words_at(
+    memory: &impl MemoryReader,
+    places: &[Option<RuntimeAddress>],
+) -> Result<Vec<Option<u64>>, MemoryError> {
+    let real: Vec<usize> = (0..places.len())
+        .filter(|at| places[*at].is_some())
+        .collect();
+    let extents = Extent::each(places.iter().flatten().copied(), 8);
+    let mut read = vec![None; places.len()];
+    let mut failed = None;
+    memory.read_extents(&extents, &mut |place, bytes| match bytes {
+        Ok(bytes) => read[real[place]] = u64_at(bytes, 0),
+        Err(error) => failed = Some(error),
+    });
+    failed.map_or(Ok(read), Err)
+}

@@ -1,0 +1,228 @@
+//! The Go heap: spans, their objects, which of those are free, and which words of them are pointers.
+//!
+//! The program runs while it is looked at, and allocates, sweeps and frees. So nothing here is a
+//! picture of one moment. What each part does promise is said where it is, and all of it errs to one
+//! side: what may be an object, or a pointer, is taken for one.
+//!
+//! Sources: `runtime/mheap.go`, `mbitmap.go`, `malloc.go`, `mgcmark.go` and `mgcsweep.go` of each
+//! release.
+
+mod changes;
+mod layout;
+mod page_table;
+mod reading;
+mod spans;
+
+#[cfg(test)]
+mod tests;
+
+pub use layout::HeapLayout;
+pub use spans::{Span, Spans};
+
+use thiserror::Error;
+
+use super::{
+    globals::Global,
+    layout::{LayoutError, Layouts},
+    slices::Slice,
+};
+use crate::{
+    binary::{Architecture, GoBinary, LinkAddress, LoadBias, RuntimeAddress, bytes::words},
+    memory::{MemoryError, MemoryReader},
+};
+
+/// Bytes of a page of the heap (`_PageSize`, `runtime/sizeclasses.go`; not one of the kernel's).
+pub const PAGE: u64 = 1 << PAGE_SHIFT;
+const PAGE_SHIFT: u32 = 13;
+/// Bytes of an arena on 64-bit Linux (`heapArenaBytes`, `runtime/malloc.go`).
+pub const ARENA: u64 = 1 << ARENA_SHIFT;
+const ARENA_SHIFT: u32 = 26;
+const PAGES_OF_ARENA: u64 = ARENA / PAGE;
+/// Addresses of user programs have 47 bits on amd64 and 48 on arm64.
+const MAX_ADDRESS: u64 = 1 << 48;
+/// More spans than can be: the heap of one page each would be 512 GiB.
+const MAX_SPANS: u64 = 1 << 26;
+
+/// Functions that call methods of `mheap_` in all releases.
+const USERS: [&str; 6] = [
+    "runtime.mallocinit",
+    "runtime.(*mcache).allocLarge",
+    "runtime.(*mcache).refill",
+    "runtime.(*mcentral).grow",
+    "runtime.stackpoolalloc",
+    "runtime.allocmcache",
+];
+
+/// Why the heap cannot be told.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HeapError {
+    /// The runtime's books about it are nowhere.
+    #[error("{what} of the runtime was not found in the process")]
+    NotFound {
+        /// Which variable.
+        what: &'static str,
+    },
+    /// More than the caller wants.
+    #[error("the heap has {bytes} bytes, more than the limit of {limit}")]
+    TooLarge {
+        /// Bytes of all spans in use.
+        bytes: u64,
+        /// What the caller allows.
+        limit: u64,
+    },
+    /// Changed faster than it can be read.
+    #[error("{what} at {address} kept changing while it was read")]
+    Moving {
+        /// What.
+        what: &'static str,
+        /// Where.
+        address: RuntimeAddress,
+    },
+    /// A layout is not known.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// A read failed, or what was read cannot be.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+}
+
+/// Where a process keeps its books of the heap (`runtime.mheap_`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heap {
+    mheap: RuntimeAddress,
+    layout: HeapLayout,
+    /// Added to an address before it is divided into arenas (`-arenaBaseOffset`).
+    arena_bias: u64,
+}
+
+impl Heap {
+    /// `runtime.mheap_` at this address.
+    #[must_use]
+    pub fn at(mheap: RuntimeAddress, layout: HeapLayout, architecture: Architecture) -> Self {
+        Self {
+            mheap,
+            layout,
+            // `runtime/malloc.go`: addresses of amd64 have a sign.
+            arena_bias: match architecture {
+                Architecture::X86_64 => 1 << 47,
+                Architecture::Aarch64 => 0,
+            },
+        }
+    }
+
+    /// Finds it in a program that runs `binary` and was built with Go 1.`go_minor`: by its symbol,
+    /// else where functions that use it agree, and what is there has to look like it.
+    ///
+    /// # Errors
+    /// The layout is not known, or nothing looks like it.
+    pub fn find(
+        binary: &GoBinary,
+        memory: &impl MemoryReader,
+        bias: LoadBias,
+        layouts: &Layouts,
+        go_minor: u32,
+    ) -> Result<Self, HeapError> {
+        let layout = HeapLayout::new(layouts, go_minor)?;
+        let at = |address: LinkAddress| {
+            Self::at(
+                bias.to_runtime(address),
+                layout.clone(),
+                binary.architecture(),
+            )
+        };
+        let mheap = Global {
+            symbol: "runtime.mheap_",
+            users: USERS,
+            inside: 0,
+        };
+        let found = mheap.find(binary, |address| {
+            at(address).is_plausible(memory).unwrap_or(false)
+        });
+        let what = "mheap_";
+        found.map(at).ok_or(HeapError::NotFound { what })
+    }
+
+    /// What is known of this release.
+    #[must_use]
+    pub fn layout(&self) -> &HeapLayout {
+        &self.layout
+    }
+
+    /// Whether the first span of the list is found again by way of its address.
+    fn is_plausible(&self, memory: &impl MemoryReader) -> Result<bool, HeapError> {
+        let all = self.all_spans(memory)?;
+        if all.length == 0 {
+            return Ok(false);
+        }
+        let first = RuntimeAddress(memory.read_u64(all.elements)?);
+        let start = memory.read_u64(first.plus(self.layout.span.start.into())?)?;
+        if start == 0 || !start.is_multiple_of(PAGE) || start >= MAX_ADDRESS {
+            return Ok(false);
+        }
+        // That span may be free, but some span has had its first page.
+        let Some(arena) = self.arena(memory, start)? else {
+            return Ok(false);
+        };
+        let page = (start / PAGE) % PAGES_OF_ARENA;
+        let spans = arena.plus(u64::from(self.layout.arena.spans) + page * 8)?;
+        let span = RuntimeAddress(memory.read_u64(spans)?);
+        let start_of_it = memory.read_u64(span.plus(self.layout.span.start.into())?)?;
+        Ok(start_of_it != 0 && start_of_it <= start && start_of_it.is_multiple_of(PAGE))
+    }
+
+    /// The list of all spans there ever were; records of spans that are free now are in it too.
+    fn all_spans(&self, memory: &impl MemoryReader) -> Result<Slice, MemoryError> {
+        let header = self.mheap.plus(self.layout.all_spans.into())?;
+        Slice::read(memory, "the list of spans", header, MAX_SPANS)
+    }
+
+    /// The heap's sweep generation, two more with each collection.
+    fn sweep_generation(&self, memory: &impl MemoryReader) -> Result<u32, MemoryError> {
+        let place = self.mheap.plus(self.layout.sweep_generation.into())?;
+        memory.read_array(place).map(u32::from_le_bytes)
+    }
+
+    /// Where `mheap_.arenas` has the address of the record of the arena in which `address` lies.
+    fn arena_entry(&self, arenas: u64, address: u64) -> Option<RuntimeAddress> {
+        let index = address.wrapping_add(self.arena_bias) >> ARENA_SHIFT;
+        // 48 bits of address; one table on Linux (`arenaL1Bits` is 0).
+        let index = (index < MAX_ADDRESS >> ARENA_SHIFT).then_some(index)?;
+        RuntimeAddress(arenas).checked_add(index * 8)
+    }
+
+    /// The record of the arena in which `address` lies, `None` where there is none.
+    fn arena(
+        &self,
+        memory: &impl MemoryReader,
+        address: u64,
+    ) -> Result<Option<RuntimeAddress>, MemoryError> {
+        let arenas = memory.read_u64(self.mheap.plus(self.layout.arenas.into())?)?;
+        let Some(entry) = self.arena_entry(arenas, address).filter(|_| arenas != 0) else {
+            return Ok(None);
+        };
+        let arena = memory.read_u64(entry)?;
+        Ok((arena != 0).then_some(RuntimeAddress(arena)))
+    }
+}
+
+/// Numbers of eight bytes each, read in pieces: before memory is reserved for so many, there should be
+/// so many.
+fn slice_numbers(
+    memory: &impl MemoryReader,
+    first: RuntimeAddress,
+    count: u64,
+) -> Result<Vec<u64>, MemoryError> {
+    const PIECE: u64 = 1 << 16;
+    let mut numbers = Vec::new();
+    let mut bytes = Vec::new();
+    let mut done = 0;
+    while done < count {
+        let piece = PIECE.min(count - done);
+        bytes.resize(usize::try_from(piece).unwrap_or(0) * 8, 0);
+        memory.read(first.plus(done * 8)?, &mut bytes)?;
+        numbers.extend(words(&bytes));
+        done += piece;
+    }
+    Ok(numbers)
+}
