@@ -8,7 +8,7 @@ use super::{ProofError, Watch, marks::Marks};
 use crate::{
     binary::RuntimeAddress,
     memory::{Extent, MemoryReader},
-    runtime::heap::{PointerMaps, Span},
+    proof::stub::PointerMaps, runtime::heap::Span,
 };
 
 /// Bytes of spans that are read together.

@@ -13,6 +13,7 @@ mod marks;
 mod pass;
 mod paths;
 mod retained;
+pub mod stub;
 mod waiting;
 
 pub use agreement::{Agreement, Rest};

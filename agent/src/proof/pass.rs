@@ -18,9 +18,9 @@ use super::{
     waiting::{Candidates, Doing},
 };
 use crate::{
-    binary::RuntimeAddress,
-    memory::{Extent, MemoryReader, words},
-    runtime::heap::{PointerMaps, Spans},
+    binary::{RuntimeAddress, bytes::words},
+    memory::{Extent, MemoryReader},
+    proof::stub::PointerMaps, runtime::heap::Spans,
 };
 
 /// Takes a word that may be a pointer and where it was found.

@@ -6,7 +6,7 @@ use super::{ProofError, Watch, marks::Marks};
 use crate::{
     binary::RuntimeAddress,
     memory::{Extent, MemoryReader},
-    runtime::heap::{PointerMaps, Span},
+    proof::stub::PointerMaps, runtime::heap::Span,
 };
 
 /// Groups that are told apart: a bit each. Those behind are counted as one.

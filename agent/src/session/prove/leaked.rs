@@ -114,6 +114,7 @@ fn proven<M: MemoryReader>(
     retained: &Retained,
     index: usize,
 ) -> LeakedGroup {
+    let blocked_at = blocked_at(done, &group);
     let mut unknown = known_fields(group.unknown);
     // The last bit stands for all groups behind it.
     let is_alone = index + 1 < GROUPS || retained.alone.len() < GROUPS;
@@ -126,7 +127,7 @@ fn proven<M: MemoryReader>(
         }
     }
     LeakedGroup {
-        blocked_at: blocked_at(done, &group),
+        blocked_at,
         count: group.count,
         wait_reason: group.wait_reason,
         created_at: group.created_at,
@@ -166,7 +167,7 @@ fn not_proven<M: MemoryReader>(
 }
 
 /// Reasons for fields that a proof has too.
-fn known_fields(unknown: Unknown) -> Unknown {
+pub(super) fn known_fields(unknown: Unknown) -> Unknown {
     const FIELDS: [&str; 5] = ["wait_reason", "stack", "oldest_seconds", "labels", "waits_on"];
     let has = |(field, _): &(&'static str, _)| FIELDS.contains(field);
     unknown.into_iter().filter(has).collect()

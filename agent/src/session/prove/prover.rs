@@ -3,11 +3,11 @@
 use super::{ProveError, candidates, roots::{Places, ProcessRoots}};
 use crate::{
     memory::MemoryReader,
-    proof::{Agreement, Marks, Pass, Paths, ProofError, Watch, pass},
+    proof::stub::PointerMaps, proof::{Agreement, Marks, Pass, Paths, ProofError, Watch, pass},
     runtime::{
         Roster, WaitReasons,
         frames::Frames,
-        heap::{Heap, HeapError, PointerMaps},
+        heap::{Heap, HeapError},
         modules::{DataRange, data_ranges},
     },
     session::{Landmarks, Program},
@@ -41,7 +41,6 @@ pub(super) struct Done<'d, 'p, M> {
 }
 
 /// What does not change from pass to pass.
-#[derive(Clone, Copy)]
 pub(super) struct Known<'d, 'p, M> {
     pub(super) program: &'p Program,
     pub(super) memory: &'p M,
@@ -193,6 +192,14 @@ impl<'p, M: MemoryReader> Prover<'p, M> {
             })
     }
 }
+
+impl<M> Clone for Known<'_, '_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Known<'_, '_, M> {}
 
 impl<M: MemoryReader> Known<'_, '_, M> {
     /// Whether a member waits for another goroutine, as far as its wait reason says.

@@ -2,6 +2,7 @@
 
 use super::{
     describe::{self, Moment},
+    leaked::known_fields,
     path,
     prover::Done,
     verdicts::{Verdict, sentence, verdicts},
@@ -9,10 +10,13 @@ use super::{
 use crate::{
     memory::{MemoryError, MemoryReader},
     proof::Sign,
-    report::{Doubt, Ground, ProcessInfo, Step, Why, WhyVerdict, timestamp},
+    report::{Doubt, Ground, Group, ProcessInfo, Step, Why, WhyVerdict, timestamp},
     runtime::{GoroutineState, Member},
     session::Names,
 };
+
+/// So often one that moves is read.
+const ATTEMPTS: usize = 12;
 
 /// The answer for goroutine `goid`; `None` where there is none of that number.
 pub(super) fn explain<M: MemoryReader>(
@@ -26,14 +30,19 @@ pub(super) fn explain<M: MemoryReader>(
         return Ok(None);
     };
     let member = &goroutines[place];
-    let read = describe::read(done.prover, &[(member.address, goid)])?;
-    let group = describe::groups(done.prover, moment, read).pop();
+    // One that moves is there in the end, unless it has ended.
+    let mut attempts = (0..ATTEMPTS).map(|_| describe::read(done.prover, &[(member.address, goid)]));
+    let read = attempts.find(|read| read.as_ref().is_ok_and(|read| !read.is_empty()));
+    let read = read.unwrap_or_else(|| Ok(Vec::new()))?;
+    let Some(group) = describe::groups(done.prover, moment, read).pop() else {
+        return Ok(None);
+    };
     let found = verdicts(done);
     let verdict = found
         .iter()
         .find(|(member, _)| *member as usize == place)
         .map(|(_, verdict)| *verdict);
-    let (verdict, sentence) = verdict.map_or_else(|| not_a_candidate(done, member), said);
+    let (verdict, sentence) = verdict.map_or_else(|| not_a_candidate(member), said);
     let mut path = Vec::new();
     let sign = done.pass.candidates.alive().iter();
     let sign = sign.clone().find(|(member, _)| *member as usize == place);
@@ -45,22 +54,8 @@ pub(super) fn explain<M: MemoryReader>(
             done.prover.program.bias,
         );
         path = path::steps(done, &mut names, *sign);
-        path.extend(waited(group.as_ref(), *sign));
+        path.extend(waited(&group, *sign));
     }
-    let names = group.map(|group| {
-        (
-            group.created_at,
-            group.start,
-            group.stack,
-            group.oldest_seconds,
-            group.unknown,
-        )
-    });
-    let (created_at, start, stack, oldest_seconds, unknown) = names.unwrap_or_else(|| {
-        let mut unknown = crate::report::Unknown::new();
-        unknown.insert("stack", "it moved, or ended, while it was looked at".into());
-        (None, crate::report::Place::default(), None, None, unknown)
-    });
     let waits = member.state.is_parked();
     let reason = waits.then(|| done.prover.reasons.name(member.wait_reason));
     Ok(Some(Why {
@@ -70,20 +65,20 @@ pub(super) fn explain<M: MemoryReader>(
         goid,
         state: member.state.name().into(),
         wait_reason: reason.flatten().map(str::to_owned),
-        created_at,
-        start,
-        stack,
-        oldest_seconds,
+        created_at: group.created_at,
+        start: group.start,
+        stack: group.stack,
+        oldest_seconds: group.oldest_seconds,
         verdict,
         sentence,
         path,
-        unknown,
+        unknown: known_fields(group.unknown),
     }))
 }
 
 /// What the goroutine waits on, by which it was found alive.
-fn waited(group: Option<&crate::report::Group>, sign: Sign) -> Option<Step> {
-    let things = &group?.waits_on;
+fn waited(group: &Group, sign: Sign) -> Option<Step> {
+    let things = &group.waits_on;
     // Of a select, any of its channels may have been it.
     match (sign, things.as_slice()) {
         (Sign::Moved, _) => None,
@@ -113,11 +108,7 @@ fn said(verdict: Verdict) -> (WhyVerdict, String) {
     }
 }
 
-fn not_a_candidate<M: MemoryReader>(
-    done: &Done<'_, '_, M>,
-    member: &Member,
-) -> (WhyVerdict, String) {
-    let _ = done;
+fn not_a_candidate(member: &Member) -> (WhyVerdict, String) {
     match member.state {
         GoroutineState::Waiting => (
             WhyVerdict::Outside,
