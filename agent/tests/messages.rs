@@ -14,7 +14,7 @@ use gostray::{
     probes::{ProbeError, site::SiteError},
     report::{DiffError, SavedError, Snapshot},
     runtime::layout::LayoutError,
-    session::{CoreError, SessionError, SnapshotError},
+    session::{CoreError, LandmarksError, ProveError, SessionError, SnapshotError},
     store::StoreError,
     target::TargetError,
 };
@@ -333,6 +333,41 @@ fn of_races_and_stops() {
     gostray: process 4321 ended while it was being attached to; nothing is left behind
     gostray: process 4321 became another program (execve) while it was being attached to; nothing is left behind, try again
     gostray: /run/gostray/stop is there, and while it is no gostray watches anything; remove it to watch again
+    ");
+}
+
+#[test]
+fn of_proofs() {
+    let address = RuntimeAddress(0xc0_0000_4000);
+    let messages = lines([
+        ProveError::HeapTooLarge {
+            heap_bytes: 25_000_000_000,
+            limit_bytes: 16 << 30,
+        },
+        ProveError::UnknownHeap {
+            go_version: "go1.26.1".into(),
+            what: "runtime.mspan has no field nelems".into(),
+        },
+        ProveError::Unreadable {
+            what: "the list of spans",
+            source: MemoryError::Unmapped { address, length: 8 },
+        },
+        ProveError::Unreadable {
+            what: "the list of spans",
+            source: MemoryError::Denied,
+        },
+        ProveError::Landmarks(LandmarksError::Memory(MemoryError::Denied)),
+        ProveError::Empty,
+        ProveError::NoSuchGoroutine { goid: 34 },
+    ]);
+    insta::assert_snapshot!(each_line_stands_alone(messages), @r"
+    gostray: its Go heap has 23.3 GiB, more than the 16.0 GiB that are read at most; `--max-heap 24GiB` allows it, and takes time accordingly
+    gostray: nothing can be proven of this program: how its heap is laid out (go1.26.1) is not known: runtime.mspan has no field nelems; `gostray snapshot` and `gostray attach` work without
+    gostray: the list of spans cannot be read: 8 bytes at 0xc000004000 are not mapped
+    gostray: the list of spans cannot be read: reading the process's memory was denied; run as root, or grant CAP_SYS_PTRACE (where kernel.yama.ptrace_scope is 3 nobody may)
+    gostray: its memory cannot be read: reading the process's memory was denied; run as root, or grant CAP_SYS_PTRACE (where kernel.yama.ptrace_scope is 3 nobody may)
+    gostray: no goroutine is alive: the program is only just starting, or ending; try again
+    gostray: no goroutine has number 34; it may have ended (`gostray snapshot PID --full` lists all)
     ");
 }
 

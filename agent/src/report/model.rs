@@ -310,8 +310,10 @@ pub struct Leak {
     pub waits_on: Vec<WaitsOn>,
     /// Stack memory of the living goroutines, extrapolated from the ones looked at.
     pub stack_bytes: Option<u64>,
-    /// Heap memory only they hold.
+    /// Heap memory that only the proven ones lead to; null before there is a proof.
     pub retained_bytes: Option<u64>,
+    /// How many objects that is.
+    pub retained_objects: Option<u64>,
     /// Age of the oldest.
     pub oldest_seconds: Option<f64>,
     /// As in `status`.

@@ -168,6 +168,7 @@ pub(super) fn leak() -> Leak {
         }],
         stack_bytes: Some(412 * 2048),
         retained_bytes: None,
+        retained_objects: None,
         oldest_seconds: Some(83.4),
         coverage: 1.0,
         older_than: Vec::new(),
@@ -184,7 +185,9 @@ pub(super) fn leak() -> Leak {
         }),
         goids: vec![34, 51],
         impact: Impact::default(),
-        unknown: Unknown::from([("retained_bytes", "the heap is not looked at yet".into())]),
+        unknown: ["retained_bytes", "retained_objects"]
+            .map(|field| (field, "nothing is proven of this leak yet".into()))
+            .into(),
     }
 }
 

@@ -7,7 +7,7 @@ mod tests;
 
 use std::io::{self, Write};
 
-use super::words::{clock, coverage, line, place, seconds, size};
+use super::words::{clock, coverage, line, number, place, seconds, size};
 use super::{
     Attached, DetachReason, Detached, Disagreement, Event, EventKind, Leak, ModeChange, Overhead,
     Place, Renderer, Resolved, SiteCounts, Status,
@@ -249,6 +249,16 @@ impl<W: Write> Text<W> {
         self.waits_on(leak)?;
         if let Some(bytes) = leak.stack_bytes {
             writeln!(self.output, "  stacks: about {}", size(bytes))?;
+        }
+        if let Some(bytes) = leak.retained_bytes {
+            let objects = leak.retained_objects.map_or_else(String::new, |objects| {
+                format!(" in {}", number(objects, "object"))
+            });
+            writeln!(
+                self.output,
+                "  retained: {} of heap{objects}, which only they lead to",
+                size(bytes)
+            )?;
         }
         if let Some(text) = impact::impact(&leak.impact) {
             writeln!(self.output, "  impact: {text}")?;

@@ -118,8 +118,10 @@ impl<M: MemoryReader> Describer<'_, M> {
             stack,
             recognised,
         } = self.look(site, finding.verdict, readers);
-        let mut unknown =
-            Unknown::from([("retained_bytes", "the heap is not looked at yet".into())]);
+        let mut unknown = Unknown::new();
+        for field in ["retained_bytes", "retained_objects"] {
+            unknown.insert(field, "nothing is proven of this leak yet".into());
+        }
         if let Err(reason) = &recognised {
             unknown.insert("pattern", reason.clone());
             for field in ["advice", "example"] {
@@ -175,6 +177,7 @@ impl<M: MemoryReader> Describer<'_, M> {
             waits_on: seen.waits_on,
             stack_bytes: seen.stack_bytes,
             retained_bytes: None,
+            retained_objects: None,
             oldest_seconds: site.oldest.map(|age| age.as_secs_f64()),
             coverage: self.coverage,
             older_than: older_than(site),

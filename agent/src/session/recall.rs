@@ -68,7 +68,7 @@ impl Session {
 
     /// Remembers what is seen at `at`, if that is due. Fixes that have been verified come out.
     pub(super) fn remember(&mut self, at: Duration) -> Vec<Event> {
-        if self.past.path().is_none() {
+        if !self.past.is_on() {
             return Vec::new();
         }
         self.identify_all();
@@ -80,7 +80,7 @@ impl Session {
     /// Remembers what was seen last: nothing more is, behind this. Fixes that have been verified come
     /// out.
     pub fn settle(&mut self) -> Vec<Event> {
-        if self.past.path().is_none() {
+        if !self.past.is_on() {
             return Vec::new();
         }
         self.identify_all();

@@ -146,6 +146,7 @@ fn leak_has_the_contracts_names() {
             "waits_on",
             "stack_bytes",
             "retained_bytes",
+            "retained_objects",
             "oldest_seconds",
             "coverage",
             "impact",
@@ -154,6 +155,7 @@ fn leak_has_the_contracts_names() {
     assert_eq!(line["pattern"], "channel_send");
     assert_eq!(line["waits_on"][0]["kind"], "channel");
     assert!(line["unknown"]["retained_bytes"].is_string());
+    assert!(line["unknown"]["retained_objects"].is_string());
     let history = [
         "state",
         "first_seen",

@@ -11,6 +11,9 @@ use crate::report::{
 /// Goroutines of a group that are named; JSON has all.
 const NAMED: usize = 10;
 
+/// Unknown fields of a leaked group that are worth a line.
+const WORTH_A_LINE: [&str; 4] = ["created_at", "retained_bytes", "stack", "wait_reason"];
+
 /// Groups without a proof that are listed; JSON has all.
 const UNPROVEN: usize = 20;
 
@@ -22,7 +25,10 @@ impl Proof {
     /// The output's.
     pub fn text(&self, output: &mut impl Write, width: usize) -> io::Result<()> {
         let mut line = |text: &str| writeln!(output, "{text}");
-        line(&words::listed("", &self.headline(), width))?;
+        let headline = format!("{}, {}", self.headline().join("; "), self.taken_at);
+        for text in words::wrapped(&headline, width) {
+            line(&text)?;
+        }
         line(&program(self.pid, &self.process, width))?;
         for text in words::wrapped(&self.meaning(), width) {
             line(&text)?;
@@ -67,7 +73,6 @@ impl Proof {
                 None => "what they retain is not known".into(),
             });
         }
-        headline.push(self.taken_at.clone());
         headline
     }
 
@@ -90,8 +95,9 @@ impl Proof {
             );
         }
         format!(
-            "{heap}; everything that waits could still be woken, as far as can be seen from outside. \
-             Goroutines may leak all the same: `gostray attach` tells by how they pile up"
+            "{heap}; each of those that wait could still be woken, as far as can be seen from outside. \
+             They may leak all the same, held by something that nobody uses any more: `gostray \
+             attach` tells by how they pile up"
         )
     }
 
@@ -148,7 +154,7 @@ impl Proof {
             let reasons = &self.precision.conservative;
             let mut reasons: Vec<String> = reasons
                 .iter()
-                .map(|(reason, count)| format!("{count} {}", words::harmless(reason)))
+                .map(|(reason, count)| format!("{}: {count}", words::harmless(reason)))
                 .collect();
             if reasons.is_empty() {
                 reasons.push("for no reason known".into());
@@ -204,9 +210,16 @@ impl LeakedGroup {
             }
         }
         let stack = self.stack.as_deref().unwrap_or_default();
-        stack_lines(stack, width)
-            .iter()
-            .try_for_each(|text| line(text))
+        for text in stack_lines(stack, width) {
+            line(&text)?;
+        }
+        let unknown = self.unknown.iter();
+        for (field, reason) in unknown.filter(|(field, _)| WORTH_A_LINE.contains(field)) {
+            let field = field.replace('_', " ");
+            let text = format!("  {field} unknown: {}", words::harmless(reason));
+            line(&words::clipped(&text, width))?;
+        }
+        Ok(())
     }
 
     fn headline(&self) -> Vec<String> {
@@ -222,6 +235,7 @@ impl LeakedGroup {
         }
         let verb = if self.count == 1 { "retains" } else { "retain" };
         headline.push(match self.retained_bytes {
+            Some(0) => format!("{verb} nothing"),
             Some(bytes) => format!("{verb} {}", words::size(bytes)),
             None => format!(
                 "what {} not known",

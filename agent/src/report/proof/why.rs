@@ -165,7 +165,7 @@ impl Why {
             } else {
                 ("    → ", 6)
             };
-            let words = words::harmless(&step.words()).into_owned();
+            let words = words::harmless(&step.words(i == 0)).into_owned();
             let room = width.saturating_sub(indent).max(30);
             for (j, text) in words::wrapped(&words, room).iter().enumerate() {
                 let before = if j == 0 { before } else { "      " };
@@ -190,7 +190,8 @@ impl WhyVerdict {
 }
 
 impl Step {
-    fn words(&self) -> String {
+    /// For people. What is not the first of a way is led to by the one before it.
+    fn words(&self, first: bool) -> String {
         match self {
             Self::Global {
                 name,
@@ -220,7 +221,8 @@ impl Step {
                         format!(" in {} ({at})", place.function)
                     }
                 });
-                format!("goroutine {goid} ({state}){frame}, stack at {address}")
+                let wakes = if first { "" } else { "wakes " };
+                format!("{wakes}goroutine {goid} ({state}){frame}, stack at {address}")
             }
             Self::Timer { address } => format!("a timer, at {address}"),
             Self::Finalizer { address } => format!("a finalizer of the object at {address}"),

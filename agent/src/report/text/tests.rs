@@ -238,6 +238,21 @@ fn a_leak_of_which_little_is_known() {
 }
 
 #[test]
+fn a_proven_leak_says_what_it_retains() {
+    let mut leak = leak();
+    leak.verdict = crate::detect::Verdict::Proven;
+    leak.retained_bytes = Some(1_258_291);
+    leak.retained_objects = Some(3102);
+    let text = text(EventKind::Leak(Box::new(leak)));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[1], "11:06:40 LEAK (proven) /src/app/search.go:31");
+    assert!(
+        lines.contains(&"  retained: 1.2 MiB of heap in 3102 objects, which only they lead to"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_resolved_leak() {
     insta::assert_snapshot!(text(EventKind::Resolved(resolved())), @r"
 

@@ -121,10 +121,14 @@ impl Past {
         Ok(())
     }
 
+    /// Whether a database is in use.
+    pub(super) fn is_on(&self) -> bool {
+        self.writer.is_some()
+    }
+
     /// The database, if it is in use.
     pub(super) fn path(&self) -> Option<String> {
-        self.writer.as_ref()?;
-        Some(self.path.display().to_string())
+        self.is_on().then(|| self.path.display().to_string())
     }
 
     /// Why there is none.
