@@ -108,6 +108,20 @@ impl Incidents {
     }
 }
 
+impl Incidents {
+    /// What was unusual about `site` has been proven to be a leak. That needs no second look; but where
+    /// nothing was unusual, it is none.
+    pub fn prove(&mut self, site: &Site, finding: Finding) -> Option<Change> {
+        let incident = self.open.get_mut(&site.pc)?;
+        if incident.verdict >= Verdict::Proven {
+            return None;
+        }
+        incident.verdict = Verdict::Proven;
+        self.said_once.remove(&site.pc);
+        Some(Change::Leaks(finding))
+    }
+}
+
 impl Incident {
     /// Why it is over, if it is.
     fn has_stopped(&self, live: u64, at: Duration) -> Option<String> {

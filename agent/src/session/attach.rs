@@ -12,6 +12,7 @@ use super::{
     load::LoadMeter,
     pass::Passes,
     probing::Probing,
+    proving::{self, Proving},
     spending::{Spending, Used},
 };
 use crate::{
@@ -81,6 +82,21 @@ impl Session {
         attached?;
         let past = Self::past_of(&inspected, &options);
         let Program { binary, bias, .. } = &inspected.program;
+        let proving = passes.as_ref().map(|passes| {
+            Proving::start(proving::Target {
+                binary: binary.clone(),
+                bias: *bias,
+                landmarks: *passes.landmarks(),
+                pid,
+                budget: options.budget.is_limited().then(|| options.budget.cores()),
+                memory: options.memory.bytes(),
+            })
+        });
+        let proving = proving.transpose();
+        let proving = proving.unwrap_or_else(|error| {
+            tracing::warn!("there is no thread for proofs: {error}");
+            None
+        });
         let now = Instant::now();
         Ok(Self {
             unwinder: Unwinder::new(binary.clone(), *bias),
@@ -109,6 +125,8 @@ impl Session {
             creation_stacks: HashMap::new(),
             passes,
             past,
+            proving,
+            proofs: HashMap::new(),
             goroutines: None,
             governor,
             first_reason,

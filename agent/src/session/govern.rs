@@ -70,7 +70,7 @@ impl Session {
             .switching(switches, self.probing.attached());
         let parks = hits.of(ProbeKind::Park).saturating_sub(self.parks);
         self.parks += parks;
-        let used = Used::now(seconds + self.switching);
+        let used = self.used_by_now(seconds + self.switching);
         let spent = used.since(self.used);
         self.used = used;
         let suspects = self.suspects();

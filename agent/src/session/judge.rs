@@ -53,6 +53,7 @@ impl Session {
                 changes.push((site, change, rule));
             }
         }
+        changes.append(&mut self.prove(at));
         if changes.is_empty() {
             return Vec::new();
         }
@@ -68,6 +69,7 @@ impl Session {
                         readers.as_ref(),
                     );
                     self.suppress(site.pc, &mut leak);
+                    self.retained(&site, &mut leak);
                     self.recall(&site, &finding, &mut leak, at);
                     EventKind::Leak(Box::new(leak))
                 }

@@ -22,6 +22,8 @@ mod patterns;
 mod probing;
 mod program;
 mod prove;
+mod proven;
+mod proving;
 mod recall;
 mod snapshot;
 mod spending;

@@ -15,6 +15,7 @@ use super::{
     pass::Passes,
     past::Past,
     probing::{Cost, Probing},
+    proving::{Found, Proving},
     spending::{Spending, Used},
     status::{self, Inputs},
 };
@@ -59,6 +60,10 @@ pub struct Session {
     /// `None` where the goroutines were not found, which probes can do without.
     pub(super) passes: Option<Passes>,
     pub(super) past: Past,
+    /// `None` where the goroutines were not found, or there is no thread for it.
+    pub(super) proving: Option<Proving>,
+    /// What was proven last of each site.
+    pub(super) proofs: Found,
     pub(super) goroutines: Option<u64>,
     pub(super) governor: Governor,
     /// Why it began as it did.
@@ -202,8 +207,8 @@ impl Session {
             self.tracker.refresh(&readout.sites);
         }
         let Cost { hits, seconds, .. } = self.probing.cost();
-        self.spending
-            .update(Instant::now(), Used::now(seconds + self.switching));
+        let used = self.used_by_now(seconds + self.switching);
+        self.spending.update(Instant::now(), used);
         let status = status::status(
             &Inputs {
                 mode: self.governor.mode(),
@@ -262,6 +267,17 @@ impl Session {
             time: timestamp(SystemTime::now()),
             pid: self.inspected.process.pid(),
             kind,
+        }
+    }
+
+    /// Processor time used and, what proofs have used, paid for.
+    pub(super) fn used_by_now(&mut self, target: f64) -> Used {
+        let proving = self.proving.as_mut();
+        let unpaid = proving.map_or(0.0, |proving| proving.unpaid(Instant::now()));
+        let used = Used::now(target);
+        Used {
+            agent: used.agent - unpaid,
+            ..used
         }
     }
 

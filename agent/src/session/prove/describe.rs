@@ -18,10 +18,10 @@ const BATCH: usize = 1024;
 
 /// When a proof is made, and of what process.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(in crate::session) struct Moment {
     /// By the program's `CLOCK_MONOTONIC`, in nanoseconds.
-    pub(super) now_ns: u64,
-    pub(super) pid: Option<i32>,
+    pub(in crate::session) now_ns: u64,
+    pub(in crate::session) pid: Option<i32>,
 }
 
 /// Reads the goroutines whose `g`s and numbers are given, with their stacks and what they wait on. Those

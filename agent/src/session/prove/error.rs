@@ -2,12 +2,15 @@
 
 use thiserror::Error;
 
-use crate::{proof::ProofError, runtime::modules::ModulesError, report::size, session::LandmarksError};
+use crate::{proof::ProofError, runtime::{layout::LayoutError, modules::ModulesError}, report::size, session::LandmarksError};
 
 /// Why there is no proof.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ProveError {
+    /// The structs of its runtime are not known.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
     /// The goroutines were not found.
     #[error(transparent)]
     Landmarks(#[from] LandmarksError),
@@ -35,8 +38,8 @@ pub enum ProveError {
         what: String,
     },
     /// A pass over the heap says nothing.
-    #[error(transparent)]
-    Proof(#[from] ProofError),
+    #[error("nothing is proven: {0}")]
+    Proof(#[source] ProofError),
     /// The program's global variables are not known.
     #[error("nothing can be proven without the program's global variables: {0}")]
     Globals(#[source] ModulesError),
@@ -54,6 +57,23 @@ pub enum ProveError {
         /// Its number.
         goid: u64,
     },
+}
+
+impl ProveError {
+    /// Whether another attempt will fail too.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        !matches!(
+            self,
+            Self::Proof(_) | Self::Empty | Self::NoSuchGoroutine { .. } | Self::Landmarks(_)
+        )
+    }
+}
+
+impl From<ProofError> for ProveError {
+    fn from(error: ProofError) -> Self {
+        Self::Proof(error)
+    }
 }
 
 /// A number of GiB that is enough.

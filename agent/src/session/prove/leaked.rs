@@ -9,6 +9,7 @@ use super::{
     verdicts::{Verdict, sentence, verdicts},
 };
 use crate::{
+    binary::RuntimeAddress,
     memory::MemoryReader,
     proof::{GROUPS, ProofError, Retained, Retention, Watch},
     report::{Doubt, Ground, Group, LeakedGroup, Proof, Shared, Unknown, UnprovenGroup},
@@ -19,7 +20,8 @@ use crate::{
 /// Lists of groups, and what those that are proven share.
 pub(super) struct Lists {
     pub(super) candidates: u64,
-    pub(super) leaked: Vec<LeakedGroup>,
+    /// With the pc behind the `go` statement.
+    pub(super) leaked: Vec<(RuntimeAddress, LeakedGroup)>,
     pub(super) shared: Shared,
     pub(super) unproven: Vec<UnprovenGroup>,
 }
@@ -41,11 +43,13 @@ pub(super) fn lists<M: MemoryReader>(
         wanted.push((member.address, member.goid));
     }
     let mut kinds: Vec<(Verdict, Vec<Goroutine>)> = Vec::new();
+    let mut created = HashMap::new();
     for goroutine in describe::read(done.prover, &wanted)? {
         // Who was read only now, and waits for something else by now, says nothing.
         let Some(verdict) = of.get(&goroutine.goid).copied() else {
             continue;
         };
+        created.insert(goroutine.goid, goroutine.created_at);
         match kinds.iter_mut().find(|(known, _)| *known == verdict) {
             Some((_, goroutines)) => goroutines.push(goroutine),
             None => kinds.push((verdict, vec![goroutine])),
@@ -75,7 +79,11 @@ pub(super) fn lists<M: MemoryReader>(
         },
         leaked: (0..)
             .zip(leaked)
-            .map(|(index, (group, ground))| proven(done, group, ground, &retained, index))
+            .map(|(index, (group, ground))| {
+                let site = group.goids.first().and_then(|goid| created.get(goid));
+                let site = site.copied().unwrap_or(RuntimeAddress(0));
+                (site, proven(done, group, ground, &retained, index))
+            })
             .collect(),
         unproven,
     })
@@ -186,7 +194,7 @@ impl Lists {
     /// Puts them into `proof`.
     pub(super) fn fill(self, proof: &mut Proof) {
         proof.candidates = self.candidates;
-        proof.leaked = self.leaked;
+        proof.leaked = self.leaked.into_iter().map(|(_, group)| group).collect();
         proof.shared = self.shared;
         proof.unproven = self.unproven;
     }

@@ -9,10 +9,14 @@ mod options;
 mod path;
 mod prover;
 mod roots;
+mod sites;
 mod verdicts;
 mod why;
 
 pub use error::ProveError;
+pub(super) use describe::Moment;
+pub(super) use prover::Prover;
+pub(super) use sites::SiteProof;
 pub use options::{DEFAULT_PASSES, DEFAULT_PAUSE, Phase, Progress, ProveOptions};
 
 use std::{
@@ -28,8 +32,7 @@ use crate::{
     proof::{ProofError, Watch},
     report::{HeapRead, Precision, Proof, Why, timestamp},
 };
-use describe::Moment;
-use prover::{Done, Prover};
+use prover::Done;
 
 /// Proves what can be proven of the goroutines of `inspected`, read through `memory` while they run.
 /// `progress` is told how far it has come, many times a second.
