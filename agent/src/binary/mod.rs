@@ -25,4 +25,6 @@ pub use error::BinaryError;
 pub use go_binary::GoBinary;
 pub use go_version::GoVersion;
 pub use module_data::ModuleData;
-pub use pclntab::{Function, FunctionIds, InlinedFrame, Pclntab, PclntabLayout};
+pub use pclntab::{
+    Function, FunctionIds, InlinedFrame, Pclntab, PclntabLayout, PointerMap, StackData, StackObject,
+};

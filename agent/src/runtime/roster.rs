@@ -46,6 +46,9 @@ pub struct Member {
     pub context: u64,
     /// `g._defer`: its innermost deferred call, on its stack or in the heap; 0 for none.
     pub defer: u64,
+    /// `g.xRegs`: where the vector registers of one that was stopped from outside are kept, if not on its
+    /// stack; 0 for nowhere.
+    pub extended_registers: u64,
     /// `g._panic`: its innermost panic, on its stack; 0 for none.
     pub panic: u64,
     /// `g.waiting`: the first of its sudogs where the release keeps them there; else 0.
@@ -327,6 +330,7 @@ impl Member {
             bp: registers.and_then(|registers| registers.bp).unwrap_or(0),
             context: g.word(layout.sched_ctxt),
             defer: g.word(layout.defer),
+            extended_registers: layout.extended_registers.map_or(0, |at| g.word(at)),
             panic: g.word(layout.panic),
             waiting: g.word(layout.waiting),
             waiting_since_ns: g.word(layout.waitsince),

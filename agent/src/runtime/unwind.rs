@@ -8,7 +8,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::stack::{MAX_FRAMES, Registers, word_at};
-use crate::binary::{Architecture, GoBinary, LinkAddress, LoadBias, RuntimeAddress};
+use crate::binary::{Architecture, Function, GoBinary, LinkAddress, LoadBias, RuntimeAddress};
 
 /// `abi.FuncFlag`: nothing lies above it.
 const TOP_FRAME: u8 = 1;
@@ -24,12 +24,13 @@ const BREAKS: [&str; 3] = [
 
 /// A frame at one pc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Frame {
+pub(super) struct Frame {
     /// Bytes between the stack pointer and the return address.
-    size: u64,
-    is_top: bool,
+    pub(super) size: u64,
+    /// Nothing lies above it.
+    pub(super) is_top: bool,
     /// The stack cannot be followed beyond it, unless it is the innermost.
-    ends: bool,
+    pub(super) ends: bool,
 }
 
 /// Knows the frames of one program.
@@ -123,13 +124,19 @@ impl Unwinder {
 }
 
 fn look_up(binary: &GoBinary, pc: LinkAddress) -> Option<Frame> {
-    let function = binary.pclntab().function_at(pc)?;
-    let flags = function.flags();
-    // It arranges both stacks so that they can be followed, though it switches between them.
-    let is_callback = || matches!(function.name(), Ok("runtime.cgocallback"));
-    Some(Frame {
-        size: function.frame_size(pc)?.into(),
-        is_top: flags & TOP_FRAME != 0,
-        ends: flags & WRITES_SP != 0 && !is_callback(),
-    })
+    Frame::of(&binary.pclntab().function_at(pc)?, pc)
+}
+
+impl Frame {
+    /// The frame of `function` at `pc`. `None` where the table does not know its size.
+    pub(super) fn of(function: &Function<'_>, pc: LinkAddress) -> Option<Self> {
+        let flags = function.flags();
+        // It arranges both stacks so that they can be followed, though it switches between them.
+        let is_callback = || matches!(function.name(), Ok("runtime.cgocallback"));
+        Some(Self {
+            size: function.frame_size(pc)?.into(),
+            is_top: flags & TOP_FRAME != 0,
+            ends: flags & WRITES_SP != 0 && !is_callback(),
+        })
+    }
 }

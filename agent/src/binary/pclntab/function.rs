@@ -138,6 +138,25 @@ impl<'a> Function<'a> {
         )
     }
 
+    /// Whether it has PCDATA table `number`; `None` where its record is cut.
+    pub(super) fn has_pcdata(&self, number: u32) -> Option<bool> {
+        if number >= u32_at(self.record, PCDATA_COUNT)? {
+            return Some(false);
+        }
+        let size = self.table.layout.dialect.record_size;
+        Some(u32_at(self.record, size + u64::from(number) * 4)? != 0)
+    }
+
+    /// Whether it has FUNCDATA `number`; `None` where its record is cut.
+    pub(super) fn has_funcdata(&self, number: u8) -> Option<bool> {
+        let size = self.table.layout.dialect.record_size;
+        if number >= u8_at(self.record, size - 1)? {
+            return Some(false);
+        }
+        let tables = u64::from(u32_at(self.record, PCDATA_COUNT)?) + u64::from(number);
+        Some(u32_at(self.record, size + tables * 4)? != u32::MAX)
+    }
+
     /// The bytes of FUNCDATA `number`, to the end of where such data is.
     pub(super) fn funcdata(&self, number: u8) -> Option<&'a [u8]> {
         let size = self.table.layout.dialect.record_size;

@@ -6,12 +6,14 @@ mod inline;
 mod layout;
 mod offsets;
 mod pc_values;
+mod stack_maps;
 #[cfg(test)]
 mod tests;
 
 pub use function::Function;
 pub use inline::InlinedFrame;
 pub use layout::{FunctionIds, PclntabLayout};
+pub use stack_maps::{PointerMap, StackData, StackObject};
 
 use offsets::{FuncOffset, NameOffset, TextOffset};
 

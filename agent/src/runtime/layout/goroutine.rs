@@ -56,6 +56,9 @@ pub struct GoroutineLayout {
     pub startpc: u32,
     /// `waiting`: first `sudog` of what it waits on.
     pub waiting: u32,
+    /// `xRegs`: the address of the vector registers of one that was stopped from outside, else 0; from
+    /// Go 1.26.
+    pub extended_registers: Option<u32>,
     /// `labels`: profiler labels.
     pub labels: u32,
 }
@@ -95,6 +98,7 @@ impl GoroutineLayout {
             gopc: word("gopc")?,
             startpc: word("startpc")?,
             waiting: word("waiting")?,
+            extended_registers: optional("xRegs")?,
             labels: word("labels")?,
         })
     }

@@ -10,6 +10,7 @@ pub const WANTED: &[(&str, &[&str])] = &[
     ("runtime.g", &[]),
     ("runtime.gobuf", &[]),
     ("runtime.stack", &[]),
+    ("runtime._defer", &[]),
     ("runtime.ancestorInfo", &[]),
     ("runtime.coro", &[]),
     (
