@@ -9,6 +9,7 @@
 
 mod changes;
 mod layout;
+mod look_up;
 mod page_table;
 mod reading;
 mod spans;
@@ -17,6 +18,7 @@ mod spans;
 mod tests;
 
 pub use layout::HeapLayout;
+pub use look_up::LookedUp;
 pub use spans::{Span, Spans};
 
 use thiserror::Error;

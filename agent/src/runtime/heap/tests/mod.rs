@@ -1,2 +1,3 @@
 mod fake;
+mod look_up;
 mod spans;
