@@ -1,3 +1,4 @@
 mod fake;
 mod look_up;
 mod spans;
+mod specials;
