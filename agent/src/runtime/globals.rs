@@ -30,12 +30,29 @@ impl<const N: usize> Global<N> {
         self.agreed(binary, plausible)
     }
 
+    /// Places that may be it, the symbol's alone if there is one: each where two of its users agree. What
+    /// is there is not looked at.
+    pub(super) fn candidates(&self, binary: &GoBinary) -> Vec<LinkAddress> {
+        match binary.elf().symbol(self.symbol) {
+            Some((address, _)) => vec![address],
+            None => self.votes(binary).map(|(address, _)| address).collect(),
+        }
+    }
+
     /// By what its users refer to alone.
     fn agreed(
         &self,
         binary: &GoBinary,
         plausible: impl Fn(LinkAddress) -> bool,
     ) -> Option<LinkAddress> {
+        let votes = self.votes(binary);
+        let votes = votes.filter(|(address, _)| plausible(*address));
+        let (address, _) = votes.max_by_key(|(_, votes)| *votes)?;
+        Some(address)
+    }
+
+    /// Where two of its users agree at least, and how many do.
+    fn votes(&self, binary: &GoBinary) -> impl Iterator<Item = (LinkAddress, usize)> {
         let mut votes: Vec<(LinkAddress, usize)> = Vec::new();
         let users = binary.pclntab().functions_named(self.users);
         for function in users.iter().flatten() {
@@ -53,8 +70,6 @@ impl<const N: usize> Global<N> {
                 }
             }
         }
-        votes.retain(|(address, votes)| *votes >= 2 && plausible(*address));
-        let (address, _) = votes.into_iter().max_by_key(|(_, votes)| *votes)?;
-        Some(address)
+        votes.into_iter().filter(|(_, votes)| *votes >= 2)
     }
 }

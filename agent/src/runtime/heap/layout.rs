@@ -6,6 +6,7 @@ use crate::runtime::layout::{LayoutError, Layouts};
 const MHEAP: &str = "runtime.mheap";
 const SPAN: &str = "runtime.mspan";
 const ARENA: &str = "runtime.heapArena";
+const SPECIAL: &str = "runtime.special";
 
 /// What the heap's records of one release look like. Offsets and sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,21 @@ pub struct HeapLayout {
     pub(super) all_arenas: u32,
     pub(super) span: SpanLayout,
     pub(super) arena: ArenaLayout,
+    pub(super) special: SpecialLayout,
+    /// `cleanupQueue.all`; from Go 1.25.
+    pub(super) all_cleanups: Option<u32>,
+}
+
+/// `runtime.special`, the head of each record about an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SpecialLayout {
+    pub(super) size: u32,
+    pub(super) next: u32,
+    pub(super) offset: u32,
+    /// Bytes of the offset: 2 or 8.
+    pub(super) offset_size: u32,
+    /// One byte.
+    pub(super) kind: u32,
 }
 
 /// `runtime.mspan`. Those without a note have eight bytes.
@@ -125,6 +141,19 @@ impl HeapLayout {
                 specials: span("specials", 8)?,
                 is_user_arena: optional(span("isUserArenaChunk", 1))?,
                 large_type: optional(span("largeType", 8))?,
+            },
+            special: SpecialLayout {
+                size: layouts.size(SPECIAL)?,
+                next: layouts.offset_of_size(SPECIAL, "next", 8)?,
+                offset: layouts.offset(SPECIAL, "offset")?,
+                offset_size: layouts.field(SPECIAL, "offset")?.size,
+                kind: layouts.offset_of_size(SPECIAL, "kind", 1)?,
+            },
+            all_cleanups: match layouts.offset_of_size("runtime.cleanupQueue", "all", 8) {
+                Ok(offset) => Some(offset),
+                // Before that, cleanups are queued with the finalizers.
+                Err(LayoutError::MissingStruct { .. }) if go_minor < 25 => None,
+                Err(error) => return Err(error),
             },
             arena: ArenaLayout {
                 spans: layouts.offset_of_size(ARENA, "spans", 8192 * 8)?,

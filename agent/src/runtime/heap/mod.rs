@@ -9,18 +9,24 @@
 
 mod changes;
 mod layout;
+mod look_up;
 mod page_table;
+mod queued;
 mod reading;
 mod spans;
+mod specials;
 
 #[cfg(test)]
 mod tests;
 
 pub use layout::HeapLayout;
+pub use look_up::LookedUp;
 pub use spans::{Span, Spans};
+pub use specials::{ObjectAt, Specials};
 
 use thiserror::Error;
 
+use self::queued::Queues;
 use super::{
     globals::Global,
     layout::{LayoutError, Layouts},
@@ -94,10 +100,12 @@ pub struct Heap {
     layout: HeapLayout,
     /// Added to an address before it is divided into arenas (`-arenaBaseOffset`).
     arena_bias: u64,
+    /// Finalizers and cleanups that are about to be run.
+    queues: Queues,
 }
 
 impl Heap {
-    /// `runtime.mheap_` at this address.
+    /// `runtime.mheap_` at this address, and nothing known of queued finalizers.
     #[must_use]
     pub fn at(mheap: RuntimeAddress, layout: HeapLayout, architecture: Architecture) -> Self {
         Self {
@@ -108,6 +116,7 @@ impl Heap {
                 Architecture::X86_64 => 1 << 47,
                 Architecture::Aarch64 => 0,
             },
+            queues: Queues::default(),
         }
     }
 
@@ -136,11 +145,13 @@ impl Heap {
             users: USERS,
             inside: 0,
         };
+        let queues = Queues::find(binary, bias, &layout)?;
         let found = mheap.find(binary, |address| {
             at(address).is_plausible(memory).unwrap_or(false)
         });
         let what = "mheap_";
-        found.map(at).ok_or(HeapError::NotFound { what })
+        let found = found.map(at).ok_or(HeapError::NotFound { what })?;
+        Ok(Self { queues, ..found })
     }
 
     /// What is known of this release.

@@ -252,6 +252,11 @@ impl Spans {
         self.objects
     }
 
+    /// Whether a word may be a pointer into the heap.
+    pub(super) fn may_hold(&self, word: u64) -> bool {
+        self.table.is_near(word)
+    }
+
     /// Whether an address lies in an arena of this copy, or near one.
     pub(super) fn is_near(&self, address: u64) -> bool {
         self.table.is_near(address)

@@ -1,2 +1,4 @@
 mod fake;
+mod look_up;
 mod spans;
+mod specials;
