@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Doubt, Finding, Judgement, Rule, Verdict, pattern::Pattern};
-use crate::track::{Site, Waiting};
+use crate::{runtime::Purpose, track::Site};
 
 /// Who has not run for so long rests.
 const REST: Duration = Duration::from_secs(10);
@@ -50,7 +50,7 @@ fn temper(mut finding: Finding, site: &Site) -> Option<Finding> {
     let short = site.rest.share(REST);
     if finding.verdict == Verdict::Suspect {
         let resting = short.is_none_or(|share| share >= MOSTLY);
-        let wakes = waiting == Some(Waiting::Clock) && short.is_some();
+        let wakes = waiting == Some(Purpose::Clock) && short.is_some();
         return (resting && !wakes).then(|| with_rest(finding, short, REST));
     }
     let Some(resting) = site.rest.share(LONG_REST).or(short) else {
@@ -59,10 +59,10 @@ fn temper(mut finding: Finding, site: &Site) -> Option<Finding> {
     let percent = resting * 100.0;
     let seconds = LONG_REST.as_secs();
     let objection = match waiting {
-        Some(Waiting::Clock) if resting >= HARDLY => {
+        Some(Purpose::Clock) if resting >= HARDLY => {
             "but most of them sleep, and will wake by themselves".to_owned()
         }
-        Some(Waiting::Network) if resting < HARDLY => format!(
+        Some(Purpose::Network) if resting < HARDLY => format!(
             "but only {percent:.0} % of those looked at have not run for {seconds} s: their \
              connections are in use"
         ),

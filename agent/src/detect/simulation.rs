@@ -8,7 +8,10 @@ use super::{
     Accumulation, Backlog, Change, Incidents, Judgement, Outliving, Rule, Standing, Verdict, judge,
     pattern::Pattern,
 };
-use crate::track::{AGES, Accuracy, Counts, Lifetimes, Older, Sample, Sampled, Site, Waiting};
+use crate::{
+    runtime::Purpose,
+    track::{AGES, Accuracy, Counts, Lifetimes, Older, Sample, Sampled, Site},
+};
 
 /// A goroutine: when it was created and when it ended, in seconds since it was first watched.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +20,7 @@ pub(super) struct Life {
     pub(super) died: f64,
     /// It runs so often, in seconds.
     pub(super) runs_every: f64,
-    pub(super) waiting: Waiting,
+    pub(super) waiting: Purpose,
 }
 
 impl Life {
@@ -27,7 +30,7 @@ impl Life {
             born,
             died: born + lasts,
             runs_every: f64::INFINITY,
-            waiting: Waiting::Others,
+            waiting: Purpose::Others,
         }
     }
 
@@ -71,7 +74,7 @@ fn watch_pattern(
         let judgement = match judgement {
             // Whoever waits for the clock goes round for ever: the worst case.
             Judgement::Leak(finding) => {
-                let is_loop = site.rest.waiting() == Some(Waiting::Clock);
+                let is_loop = site.rest.waiting() == Some(Purpose::Clock);
                 let pattern = is_loop.then_some(Pattern::TimerLoop).or(pattern);
                 Judgement::Leak(finding.with_pattern(pattern))
             }
@@ -128,7 +131,7 @@ fn observe(site: &mut Site, lives: &[Life], now: f64) {
         now: living.iter().filter(|(_, life)| older(life)).count() as u64,
         blocked: living
             .iter()
-            .filter(|(_, life)| life.waiting == Waiting::Others)
+            .filter(|(_, life)| life.waiting == Purpose::Others)
             .count() as u64,
         watched: Duration::from_secs_f64(now),
     });

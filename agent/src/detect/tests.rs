@@ -6,7 +6,7 @@ use super::{
     Verdict::{self, Likely, Suspect},
     simulation::{Life, Reports, each_second, first, watch, watch_queue},
 };
-use crate::track::Waiting;
+use crate::runtime::Purpose;
 
 /// `rate` a second from one moment to another, evenly.
 fn evenly(rate: f64, from: f64, to: f64) -> impl Iterator<Item = f64> {
@@ -73,7 +73,7 @@ fn a_slow_leak_takes_longer() {
 fn loops_that_never_end_are_found_though_they_run() {
     let ticking = evenly(2.0, 0.0, 100.0).map(|born| Life {
         runs_every: 1.0,
-        waiting: Waiting::Clock,
+        waiting: Purpose::Clock,
         ..Life::lost(born)
     });
     let ticking: Vec<Life> = ticking.collect();
@@ -159,7 +159,7 @@ fn growth_that_follows_the_load_is_none() {
 fn connections_in_use_are_at_most_suspect() {
     let connections = evenly(0.5, 0.0, 300.0).map(|born| Life {
         runs_every: 2.0,
-        waiting: Waiting::Network,
+        waiting: Purpose::Network,
         ..Life::lost(born)
     });
     let connections: Vec<Life> = connections.collect();
@@ -189,7 +189,7 @@ fn those_who_stay_while_others_change_get_older_not_more() {
 #[test]
 fn who_sleeps_will_wake() {
     let sleepers = evenly(3.0, 0.0, 300.0).map(|born| Life {
-        waiting: Waiting::Clock,
+        waiting: Purpose::Clock,
         ..Life::new(born, 250.0)
     });
     let sleepers: Vec<Life> = sleepers.collect();

@@ -6,7 +6,7 @@ use super::{Landmarks, LandmarksError, Program};
 use crate::{
     memory::{MemoryError, MemoryReader},
     runtime::{Census, Goroutine, HeapSize, Purpose, Scheduler, Scope},
-    track::{AGES, CensusObservation, Counted, Goids, Sampled, Waiting},
+    track::{AGES, CensusObservation, Counted, Goids, Sampled},
 };
 
 /// How many of the oldest of a site are remembered.
@@ -24,7 +24,7 @@ pub(super) struct Pass {
 pub(super) struct Passes {
     landmarks: Landmarks,
     /// By number: what wait reasons mean.
-    reasons: Vec<Waiting>,
+    reasons: Vec<Purpose>,
     goids: Goids,
     /// The largest number seen so far.
     last_goid: u64,
@@ -36,7 +36,7 @@ impl Passes {
         memory: &impl MemoryReader,
     ) -> Result<Self, LandmarksError> {
         let reasons = match &program.wait_reasons {
-            Ok(reasons) => reasons.purposes().map(waiting).collect(),
+            Ok(reasons) => reasons.purposes().collect(),
             Err(_) => Vec::new(),
         };
         Ok(Self {
@@ -135,27 +135,17 @@ impl Passes {
     }
 }
 
-/// What a goroutine that is parked for this purpose waits for.
-fn waiting(purpose: Purpose) -> Waiting {
-    match purpose {
-        Purpose::Others => Waiting::Others,
-        Purpose::Clock => Waiting::Clock,
-        Purpose::Network => Waiting::Network,
-        Purpose::Other => Waiting::Not,
-    }
-}
-
-fn waits_for(goroutine: &Goroutine, reasons: &[Waiting]) -> Waiting {
+fn waits_for(goroutine: &Goroutine, reasons: &[Purpose]) -> Purpose {
     let reason = reasons.get(usize::from(goroutine.wait_reason));
     match reason {
         Some(waiting) if goroutine.state.is_parked() => *waiting,
-        _ => Waiting::Not,
+        _ => Purpose::Other,
     }
 }
 
-fn count(site: &mut Counted, goroutine: &Goroutine, waiting: Waiting) {
+fn count(site: &mut Counted, goroutine: &Goroutine, waiting: Purpose) {
     site.alive += 1;
-    site.blocked += u64::from(waiting == Waiting::Others);
+    site.blocked += u64::from(waiting == Purpose::Others);
     site.start.get_or_insert(goroutine.start);
     let entry = (goroutine.goid, goroutine.address);
     let place = site.oldest.partition_point(|known| *known < entry);

@@ -12,7 +12,9 @@ use crate::{
     detect::Incidents,
     governor::{Budget, Hits, MemoryBudget, Mode},
     probes::Readout,
-    report::{Disagreement, Lifetime, Overhead, Parks, SiteCounts, Status, Unknown},
+    report::{
+        Disagreement, Lifetime, OpenLeak, Overhead, Parks, ProcessUse, SiteCounts, Status, Unknown,
+    },
     runtime::WaitReasons,
     track::{Accuracy, Site, Tracker},
 };
@@ -37,19 +39,23 @@ pub(super) struct Inputs<'a> {
     /// Probes and census have been compared.
     pub(super) compared: bool,
     pub(super) coverage: f64,
+    /// What the process uses.
+    pub(super) process: ProcessUse,
+    /// The open leaks.
+    pub(super) leaks: Vec<OpenLeak>,
 }
 
-pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
+pub(super) fn status(inputs: Inputs<'_>, names: &mut Names) -> Status {
     let mut sites: Vec<SiteCounts> = inputs
         .tracker
         .sites()
-        .map(|site| site_counts(site, inputs, names))
+        .map(|site| site_counts(site, &inputs, names))
         .collect();
     sites.sort_by(|a, b| b.live.cmp(&a.live).then(b.created.cmp(&a.created)));
     Status {
         mode: inputs.mode.as_str(),
         coverage: inputs.coverage,
-        overhead: overhead(inputs),
+        overhead: overhead(&inputs),
         goroutines: inputs.goroutines,
         sites,
         observed_every_seconds: inputs.observed_every.map(|period| period.as_secs_f64()),
@@ -59,8 +65,8 @@ pub(super) fn status(inputs: &Inputs<'_>, names: &mut Names) -> Status {
             repaired: inputs.tracker.repaired(),
         }),
         probes: inputs.probes,
-        process: Box::default(),
-        leaks: Vec::new(),
+        process: Box::new(inputs.process),
+        leaks: inputs.leaks,
         unknown: match inputs.goroutines {
             Some(_) => Unknown::new(),
             None => Unknown::from([(

@@ -25,7 +25,7 @@ use crate::{
     governor::{Governor, Mode},
     memory::LiveMemory,
     probes::{Calibration, Mechanism as _, PerfUprobes, Readout},
-    report::{Attached, CostOfHits, DetachReason, Detached, Event, EventKind, Status, timestamp},
+    report::{Attached, CostOfHits, DetachReason, Detached, Event, EventKind, timestamp},
     runtime::Unwinder,
     track::{Living, Observation, Seen, Tracker},
 };
@@ -209,8 +209,9 @@ impl Session {
         let Cost { hits, seconds, .. } = self.probing.cost();
         let used = self.used_by_now(seconds + self.switching);
         self.spending.update(Instant::now(), used);
-        let status = status::status(
-            &Inputs {
+        let created = self.load.created_by_now();
+        let mut status = status::status(
+            Inputs {
                 mode: self.governor.mode(),
                 probes: self.probing.attached(),
                 spending: &self.spending,
@@ -229,15 +230,11 @@ impl Session {
                 observed_every: self.observed_every,
                 compared: self.tracker.is_exact() && self.goroutines.is_some(),
                 coverage: self.coverage(&readout),
+                process: self.impacts.process(&self.memory, created),
+                leaks: self.impacts.open_leaks(&self.tracker, &mut self.names),
             },
             &mut self.names,
         );
-        let created = self.load.created_by_now();
-        let mut status = Status {
-            process: Box::new(self.impacts.process(&self.memory, created)),
-            leaks: self.impacts.open_leaks(&self.tracker, &mut self.names),
-            ..status
-        };
         if self.past.went_off() {
             status.unknown.append(&mut self.history().1);
         }

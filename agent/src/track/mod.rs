@@ -11,7 +11,7 @@ mod tracker;
 pub use census::{CensusObservation, Counted, Goids};
 pub use ledger::Ledger;
 pub use lifetimes::Lifetimes;
-pub use rest::{Rest, SAMPLE, Sample, Sampled, Waiting};
+pub use rest::{Rest, SAMPLE, Sample, Sampled};
 pub use series::{AGES, DISTANCES, POINTS, Point, Series};
 pub use site::{Accuracy, Counts, Older, Site};
 pub use tracker::{Living, Observation, Seen, Tracker};

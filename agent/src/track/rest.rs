@@ -2,21 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use crate::runtime::Purpose;
+
 /// Goroutines of a site that are looked at.
 pub const SAMPLE: usize = 32;
-
-/// What a parked goroutine waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Waiting {
-    /// For another goroutine.
-    Others,
-    /// For the clock: it will wake by itself.
-    Clock,
-    /// For the network.
-    Network,
-    /// For something else, or not at all.
-    Not,
-}
 
 /// A goroutine as a pass found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +15,7 @@ pub struct Sampled {
     /// Rises each time it stops running, modulo 256.
     pub runs: u8,
     /// What it waits for.
-    pub waiting: Waiting,
+    pub waiting: Purpose,
 }
 
 /// Some goroutines of a site, chosen by their numbers alone, so that passes choose the same again as
@@ -62,7 +51,7 @@ impl Sample {
 struct Resting {
     runs: u8,
     since: Duration,
-    waiting: Waiting,
+    waiting: Purpose,
     first_seen: Duration,
 }
 
@@ -109,7 +98,7 @@ impl Rest {
 
     /// What most of the sample waits for; `None` without a sample.
     #[must_use]
-    pub fn waiting(&self) -> Option<Waiting> {
+    pub fn waiting(&self) -> Option<Purpose> {
         let count = |waiting| {
             let all = self.known.values();
             all.filter(|resting| resting.waiting == waiting).count()
@@ -118,10 +107,10 @@ impl Rest {
             return None;
         }
         [
-            Waiting::Others,
-            Waiting::Clock,
-            Waiting::Network,
-            Waiting::Not,
+            Purpose::Others,
+            Purpose::Clock,
+            Purpose::Network,
+            Purpose::Other,
         ]
         .into_iter()
         .max_by_key(|waiting| (count(*waiting), std::cmp::Reverse(*waiting)))
@@ -138,7 +127,7 @@ mod tests {
             sample.offer(Sampled {
                 goid,
                 runs,
-                waiting: Waiting::Others,
+                waiting: Purpose::Others,
             });
         }
         sample
@@ -169,6 +158,6 @@ mod tests {
         let share = rest.share(seconds(15)).unwrap_or_default();
         assert!((share - 2.0 / 3.0).abs() < 1e-9, "{share}");
         assert_eq!(rest.share(seconds(60)), None, "watched for less");
-        assert_eq!(rest.waiting(), Some(Waiting::Others));
+        assert_eq!(rest.waiting(), Some(Purpose::Others));
     }
 }

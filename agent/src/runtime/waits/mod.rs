@@ -112,16 +112,16 @@ impl Kind {
     }
 }
 
-/// What brings a parked goroutine to run again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What brings a goroutine to run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
     /// Another goroutine; nobody in a `select` without cases.
     Others,
-    /// Time.
+    /// Time: it will wake by itself.
     Clock,
     /// The network, or another descriptor.
     Network,
-    /// The runtime.
+    /// The runtime or the system; or it is not parked at all.
     Other,
 }
 
