@@ -193,6 +193,23 @@ pub fn build_with(
     )
 }
 
+/// Builds a plugin for programs built with [`Mode::Cgo`].
+///
+/// # Errors
+/// The build fails.
+pub fn build_plugin(plugin: &str, toolchain: &Toolchain) -> Result<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    hash_sources(&sources().join(plugin), &mut hasher)?;
+    let id = hasher.finish();
+    let name = format!("{plugin}-{}-{id:016x}.so", toolchain.version);
+    // What both are made of must be built alike: the arguments are those of the program.
+    let mut arguments: Vec<&OsStr> = Mode::Cgo.arguments().iter().map(OsStr::new).collect();
+    let package = format!("./{plugin}");
+    arguments.extend(["-buildmode=plugin".as_ref(), package.as_ref() as &OsStr]);
+    let output = cache().join(name);
+    run_build(toolchain, &sources(), &output, &arguments, "1", &[])
+}
+
 fn run_build(
     toolchain: &Toolchain,
     directory: &Path,

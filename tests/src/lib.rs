@@ -29,6 +29,8 @@ pub mod moving;
 pub mod pprof;
 /// Breakpoints left behind in a process.
 pub mod probes;
+/// Proofs, and what the program `proofs` knows of the same goroutines.
+pub mod prove;
 /// The program `atrest` and what it and the agent say of it.
 pub mod rest;
 /// Telling that a test cannot run here.

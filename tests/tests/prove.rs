@@ -1,0 +1,118 @@
+//! `gostray prove` on a program that knows of each of its goroutines whether anything can wake it.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use gostray_tests::cells::{self, Differences};
+use gostray_tests::go::{self, Mode};
+use gostray_tests::need_root_and_releases;
+use gostray_tests::prove::{Compared, Proofs};
+
+/// How long the passes are apart here: nothing moves.
+const PAUSE: [&str; 2] = ["--pause-between", "50ms"];
+
+/// Every scenario in these releases and modes: nothing that lives is proven, all that is leaked is,
+/// except where something that is no reference looks like one; of those the newest release finds
+/// 99 of 100 too.
+#[track_caller]
+fn compare(toolchains: &[go::Toolchain], modes: &[Mode]) {
+    let mut differences = Differences::default();
+    for result in cells::for_all(toolchains, modes, |toolchain, mode| {
+        let proofs = Proofs::new(toolchain, mode, "all")?;
+        let proof = proofs.prove(&PAUSE)?;
+        let compared = Compared::new(&proof.leaked()?, &proofs.truth);
+        eprintln!("{}: {}", proofs.name, compared.summary());
+        Ok::<_, anyhow::Error>((proofs, proof, compared))
+    }) {
+        let (proofs, proof, compared) = result.unwrap();
+        for wrong in &compared.wrong {
+            let scenario = wrong.split_once(" of ").map_or("", |(_, name)| name);
+            differences.add(&proofs.name, format!("proven, but alive: {scenario}"));
+        }
+        for name in compared.missed.keys() {
+            if !proofs.truth.is_hard(name) {
+                differences.add(&proofs.name, format!("not proven: {name}"));
+            }
+        }
+        if proofs.minor == 27 && compared.recall() < 0.99 {
+            differences.add(&proofs.name, format!("only {:.3} found", compared.recall()));
+        }
+        // Whoever waits and is not proven is told, with the reason.
+        let reachable = proof.unproven("reachable").unwrap();
+        let alive = proofs
+            .truth
+            .alive()
+            .filter(|(goid, _)| reachable.contains(goid));
+        if alive.count() < 2000 {
+            differences.add(&proofs.name, format!("{} are reachable", reachable.len()));
+        }
+    }
+    differences.none();
+}
+
+#[test]
+#[ignore = "needs root and a kernel with uprobes"]
+fn what_is_leaked_is_proven_and_nothing_else() {
+    compare(&need_root_and_releases!(), &[Mode::Plain, Mode::Stripped]);
+}
+
+#[test]
+#[ignore = "needs root and a kernel with uprobes"]
+fn so_it_is_with_c_and_plugins() {
+    let toolchains = go::oldest_and_newest(need_root_and_releases!());
+    compare(&toolchains, &[Mode::Pie, Mode::Cgo]);
+}
+
+#[test]
+#[ignore = "needs root and a kernel with uprobes"]
+fn the_same_as_the_detector_of_go() {
+    let toolchains = need_root_and_releases!();
+    for toolchain in toolchains.iter().filter(|t| t.minor() >= 27) {
+        for mode in [Mode::Plain, Mode::Stripped] {
+            let mut proofs = Proofs::new(toolchain, mode, "all").unwrap();
+            // First: the detector leaves its marks, which gostray takes for proofs.
+            let ours = proofs.prove(&PAUSE).unwrap().leaked().unwrap();
+            let theirs = proofs.oracle().unwrap();
+            let extra: Vec<_> = ours.difference(&theirs).collect();
+            let found = ours.intersection(&theirs).count();
+            let compared = Compared::new(&ours, &proofs.truth);
+            eprintln!(
+                "{}: {found} of {} found, {} more; {}",
+                proofs.name,
+                theirs.len(),
+                extra.len(),
+                compared.summary()
+            );
+            assert!(theirs.len() > 700, "the detector found {}", theirs.len());
+            assert_eq!(extra, Vec::<&u64>::new(), "the detector says they live");
+            assert!(found * 100 >= theirs.len() * 99, "{}", compared.summary());
+            // Its marks are proofs.
+            let marked = proofs.prove(&PAUSE).unwrap().leaked().unwrap();
+            let missing: Vec<_> = theirs.difference(&marked).collect();
+            assert_eq!(missing, Vec::<&u64>::new(), "marked, and not proven");
+            let extra: Vec<_> = marked.difference(&theirs).collect();
+            assert_eq!(extra, Vec::<&u64>::new(), "neither marked nor leaked");
+        }
+    }
+}
+
+/// The main goroutine in a select without cases is not told, but what only it holds is leaked.
+#[test]
+#[ignore = "needs root and a kernel with uprobes"]
+fn the_main_goroutine() {
+    let toolchains = go::oldest_and_newest(need_root_and_releases!());
+    for toolchain in &toolchains {
+        for main in ["select", "done", "signal"] {
+            let mut proofs =
+                Proofs::with_main(toolchain, Mode::Stripped, "select-empty", &[main]).unwrap();
+            let ours = proofs.prove(&PAUSE).unwrap().leaked().unwrap();
+            let compared = Compared::new(&ours, &proofs.truth);
+            let what = format!("{} {main}: {}", proofs.name, compared.summary());
+            assert!(compared.wrong.is_empty(), "{what}");
+            assert_eq!(compared.missed(), 0, "{what}");
+            assert_eq!(ours.contains(&1), main == "done", "{what}");
+            if proofs.minor >= 27 {
+                assert_eq!(ours, proofs.oracle().unwrap(), "{what}");
+            }
+        }
+    }
+}
