@@ -153,16 +153,7 @@ impl<'p, M: MemoryReader> ProcessRoots<'p, M> {
 impl<M: MemoryReader> Roots for ProcessRoots<'_, M> {
     fn globals(&mut self, tell: &mut TellWord<'_>) -> Result<(), ProofError> {
         for range in self.places.data {
-            let mut extents = Vec::new();
-            let mut offset = 0;
-            while offset < range.bytes {
-                let length = PIECE.min(range.bytes - offset);
-                extents.push(Extent {
-                    address: range.start.plus(offset)?,
-                    length: usize::try_from(length).unwrap_or(0),
-                });
-                offset += length;
-            }
+            let extents: Vec<_> = pieces(range.start, range.bytes).collect();
             self.bytes += range.bytes;
             all_words(self.memory, &extents, &mut |_, address, word| {
                 let index = (address - range.start.0) / 8;
@@ -175,7 +166,17 @@ impl<M: MemoryReader> Roots for ProcessRoots<'_, M> {
     }
 
     fn specials(&mut self, spans: &Spans, tell: &mut TellWord<'_>) -> Result<(), ProofError> {
-        let _ = (spans, tell);
+        let specials = self.places.heap.specials(self.memory, spans)?;
+        for word in &specials.words {
+            tell(Root::Special(0), *word);
+        }
+        let contents = specials.contents.iter();
+        let extents: Vec<_> = contents
+            .flat_map(|object| pieces(RuntimeAddress(object.start), object.bytes))
+            .collect();
+        all_words(self.memory, &extents, &mut |index, _, word| {
+            tell(Root::Special(extents[index].address.0), word);
+        })?;
         Ok(())
     }
 
@@ -266,6 +267,16 @@ impl<M: MemoryReader> Roots for ProcessRoots<'_, M> {
             members,
         })
     }
+}
+
+/// The extents that cover `bytes` from `start` on.
+fn pieces(start: RuntimeAddress, bytes: u64) -> impl Iterator<Item = Extent> {
+    (0..bytes.div_ceil(PIECE)).filter_map(move |piece| {
+        Some(Extent {
+            address: start.checked_add(piece * PIECE)?,
+            length: usize::try_from(PIECE.min(bytes - piece * PIECE)).ok()?,
+        })
+    })
 }
 
 fn reason(precision: Precision) -> Option<&'static str> {
