@@ -7,12 +7,12 @@
 
 use std::time::Duration;
 
-use super::{Finding, Judgement, Rule, Verdict, trend};
+use super::{
+    Finding, Judgement, Rule, Verdict,
+    trend::{self, RATE_TOLERANCE},
+};
 use crate::track::{AGES, DISTANCES, Point, Site};
 
-/// How much more the second half of the time may create than the first, before the growth is put down
-/// to the load.
-const RATE_TOLERANCE: f64 = 1.25;
 /// Fewer survivors than this are not worth anybody's attention yet.
 const MIN_GROWTH: f64 = 5.0;
 /// So many have to have been watched while they grew old.
@@ -100,7 +100,7 @@ impl Look {
         if survival < MIN_SURVIVAL {
             return Judgement::Fine;
         }
-        let (early, late) = seen.creation_rates();
+        let (early, late) = trend::creation_rates(&seen.points);
         let load_rises = late > early * RATE_TOLERANCE;
         // Nobody shall be bothered by slow requests under a rising load.
         if load_rises && self.verdict == Verdict::Suspect {
@@ -172,12 +172,10 @@ impl Seen {
         if points.len() < MIN_POINTS || points.first()?.at > before_that {
             return None;
         }
-        let seconds = |point: &Point| point.at.as_secs_f64();
-        let count = |age: usize| move |point: &Point| point.survivors[age] as f64;
-        let times: Vec<f64> = points.iter().map(seconds).collect();
-        let young: Vec<f64> = points.iter().map(count(look.young)).collect();
+        let times = trend::times(&points);
+        let young = trend::survivors(&points, look.young);
         Some(Self {
-            old: points.iter().map(count(look.old)).collect(),
+            old: trend::survivors(&points, look.old),
             slope: trend::slope(&times, &young)?,
             look,
             points,
@@ -204,12 +202,9 @@ impl Seen {
         if growth < MIN_GROWTH || self.slope <= 0.0 {
             return false;
         }
-        let windows = self.young.windows(2);
-        let all = windows.len() as f64;
-        let rising = windows.filter(|pair| pair[1] >= pair[0]).count() as f64;
         let middle = self.young.len() / 2;
         let late = trend::slope(&self.times[middle..], &self.young[middle..]);
-        rising >= all * MIN_RISING
+        trend::rises(&self.young, MIN_RISING)
             && late.is_some_and(|late| late >= self.slope * MIN_LATE_GROWTH)
             && self.has_successors()
             && self.all_grow()
@@ -218,11 +213,7 @@ impl Seen {
     /// Whether those of any age become more: where some go as others come, those who stay get older
     /// without becoming more.
     fn all_grow(&self) -> bool {
-        let all: Vec<f64> = self
-            .points
-            .iter()
-            .map(|point| point.survivors[0] as f64)
-            .collect();
+        let all = trend::survivors(&self.points, 0);
         trend::slope(&self.times, &all).is_some_and(|all| all >= self.slope * MIN_LATE_GROWTH)
     }
 
@@ -257,15 +248,5 @@ impl Seen {
             Some(cohort) if cohort > 0.0 => self.grown_old() / cohort,
             _ => 0.0,
         }
-    }
-
-    /// Creations a second in the first and the second half.
-    fn creation_rates(&self) -> (f64, f64) {
-        let middle = &self.points[self.points.len() / 2];
-        let rate = |from: &Point, to: &Point| {
-            let seconds = to.at.saturating_sub(from.at).as_secs_f64();
-            to.created.saturating_sub(from.created) as f64 / seconds.max(f64::MIN_POSITIVE)
-        };
-        (rate(self.first(), middle), rate(middle, self.last()))
     }
 }

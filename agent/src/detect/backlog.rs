@@ -2,7 +2,10 @@
 //! end: they come faster than what they need lets them through, and each lives longer than the one
 //! before.
 
-use super::{Doubt, Finding, Judgement, Rule, Verdict, trend};
+use super::{
+    Doubt, Finding, Judgement, Rule, Verdict,
+    trend::{self, RATE_TOLERANCE},
+};
 use crate::track::{POINTS, Point, Site};
 
 /// Fewer are a queue, not a backlog.
@@ -15,8 +18,6 @@ const MIN_PART_GROWTH: f64 = 0.5;
 const FEW: usize = 4;
 /// By so much more than the load their number has to grow.
 const BEYOND_LOAD: f64 = 1.5;
-/// How far apart the creation rates of both halves may be.
-const RATE_TOLERANCE: f64 = 1.25;
 /// This share of those that come has to end: else it is another rule's business.
 const MIN_ENDING: f64 = 0.05;
 
@@ -39,34 +40,24 @@ impl Rule for Backlog {
         if growth < MIN_GROWTH {
             return Judgement::Fine;
         }
-        let times: Vec<f64> = points.iter().map(|point| point.at.as_secs_f64()).collect();
-        let living: Vec<f64> = points
-            .iter()
-            .map(|point| point.survivors[0] as f64)
-            .collect();
+        let times = trend::times(&points);
+        let living = trend::survivors(&points, 0);
         let middle = points.len() / 2;
         let all = trend::slope(&times, &living).unwrap_or(0.0);
         let late = trend::slope(&times[middle..], &living[middle..]).unwrap_or(0.0);
-        let windows = living.windows(2);
-        let number = windows.len() as f64;
-        let rising = windows.filter(|pair| pair[1] >= pair[0]).count() as f64;
         let part = |range: std::ops::Range<usize>| {
             trend::slope(&times[range.clone()], &living[range]).unwrap_or(0.0)
         };
         let at_first = part(0..FEW);
         let of_late = part(POINTS - FEW..POINTS);
         if all <= 0.0
-            || rising < number * MIN_RISING
+            || !trend::rises(&living, MIN_RISING)
             || late.min(of_late).min(at_first) < all * MIN_PART_GROWTH
         {
             return Judgement::Fine;
         }
-        let rate = |from: usize, to: usize| {
-            let created = points[to].created.saturating_sub(points[from].created);
-            created as f64 / (times[to] - times[from]).max(f64::MIN_POSITIVE)
-        };
-        let (before, after) = (rate(0, middle), rate(middle, points.len() - 1));
-        let coming = rate(0, points.len() - 1);
+        let (before, after) = trend::creation_rates(&points);
+        let coming = first.creations_until(last).unwrap_or(0.0);
         let ending = coming - all;
         let is_steady = after <= before * RATE_TOLERANCE && before <= after * RATE_TOLERANCE;
         // Under a rising load more live because more come.

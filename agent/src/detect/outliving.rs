@@ -73,21 +73,14 @@ impl Rule for Outliving {
 fn growth(points: &[Point], age: usize) -> Option<(f64, Duration, u64)> {
     let (first, last) = (points.first()?, points.last()?);
     let growth = last.survivors[age].checked_sub(first.survivors[age])?;
-    let rises = points
-        .windows(2)
-        .all(|pair| pair[1].survivors[age] >= pair[0].survivors[age]);
+    let rises = trend::rises(&trend::survivors(points, age), 1.0);
     if points.len() < MIN_POINTS || growth < MIN_GROWTH || !rises {
         return None;
     }
     // Before the first of them was so old there was nothing to see: only the time after counts.
     let rising = points.partition_point(|point| point.survivors[age] == first.survivors[age]);
     let points = &points[rising.saturating_sub(1)..];
-    let times: Vec<f64> = points.iter().map(|point| point.at.as_secs_f64()).collect();
-    let values: Vec<f64> = points
-        .iter()
-        .map(|point| point.survivors[age] as f64)
-        .collect();
-    let slope = trend::slope(&times, &values)?;
+    let slope = trend::slope(&trend::times(points), &trend::survivors(points, age))?;
     Some((slope, last.at.saturating_sub(first.at), growth))
 }
 

@@ -38,6 +38,16 @@ pub struct Point {
     pub survivors: [u64; AGES.len()],
 }
 
+impl Point {
+    /// Creations a second from this moment to a `later` one; `None` where no time has passed.
+    #[must_use]
+    pub fn creations_until(&self, later: &Self) -> Option<f64> {
+        let passed = later.at.saturating_sub(self.at).as_secs_f64();
+        let created = later.created.saturating_sub(self.created);
+        (passed > 0.0).then(|| created as f64 / passed)
+    }
+}
+
 /// The last points at each distance, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Series {
@@ -77,9 +87,7 @@ impl Series {
     #[must_use]
     pub fn creations(&self) -> Option<f64> {
         let (first, last) = self.of_late()?;
-        let passed = last.at.saturating_sub(first.at).as_secs_f64();
-        let created = last.created.saturating_sub(first.created);
-        (passed > 0.0).then(|| created as f64 / passed)
+        first.creations_until(last)
     }
 
     fn of_late(&self) -> Option<(&Point, &Point)> {

@@ -1,5 +1,7 @@
 //! Correlation, and slopes that single points cannot pull away.
 
+use crate::detect::trend::median_slope;
+
 /// Points that a slope is taken from: the effort rises with their square.
 const SLOPE_POINTS: usize = 40;
 /// Fewer pairs give no slope.
@@ -39,24 +41,11 @@ fn centred(values: impl Iterator<Item = f64>) -> Option<Vec<f64>> {
 /// third of the points are off. Only points of the same stretch are compared. `None` where there are
 /// too few.
 pub(super) fn slope(points: &[(f64, f64)], stretches: &[u32]) -> Option<f64> {
-    let all: Vec<(&(f64, f64), &u32)> = points.iter().zip(stretches).collect();
-    let step = all.len().div_ceil(SLOPE_POINTS).max(1);
+    let step = points.len().div_ceil(SLOPE_POINTS).max(1);
     // Counted from the end: the last is the newest.
-    let chosen: Vec<_> = all.iter().rev().step_by(step).collect();
-    let mut slopes = Vec::with_capacity(chosen.len() * chosen.len() / 2);
-    for (n, ((x1, y1), stretch)) in chosen.iter().enumerate() {
-        for ((x2, y2), other) in &chosen[n + 1..] {
-            if stretch == other && x1 != x2 {
-                slopes.push((y1 - y2) / (x1 - x2));
-            }
-        }
-    }
-    if slopes.len() < SLOPE_PAIRS {
-        return None;
-    }
-    let middle = slopes.len() / 2;
-    let (_, median, _) = slopes.select_nth_unstable_by(middle, f64::total_cmp);
-    Some(*median)
+    let chosen = points.iter().zip(stretches).rev().step_by(step);
+    let (points, stretches): (Vec<(f64, f64)>, Vec<u32>) = chosen.unzip();
+    median_slope(&points, SLOPE_PAIRS, |n, m| stretches[n] == stretches[m])
 }
 
 /// For each point of a series in time, in which stretch without gaps it lies. What lies on both sides
