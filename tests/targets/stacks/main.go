@@ -370,21 +370,29 @@ func veryDeep() {
 	deep(20000, p)
 }
 
-type pointers struct {
-	all [40000]*object
-}
-
 //go:noinline
-func parksWithAll(p *pointers) {
+func parksWithAll(p *[15000]*object) {
 	park()
-	use(p.all[33333])
+	use(p[12345])
+}
+
+func large() {
+	var p [15000]*object
+	p[12345] = create("large variable")
+	parksWithAll(&p)
 }
 
 //go:noinline
-func large() {
-	var p pointers
-	p.all[33333] = create("large variable")
-	parksWithAll(&p)
+func parksWithMore(p *[40000]*object) {
+	park()
+	use(p[33333])
+}
+
+// From Go 1.24 on the compiler moves it to the heap.
+func larger() {
+	var p [40000]*object
+	p[33333] = create("larger variable")
+	parksWithMore(&p)
 }
 
 type generic[T any] struct {
@@ -425,7 +433,7 @@ func main() {
 		local, localDead, arguments, manyArguments, variable, variableDead, variablesInAChain, array,
 		slice, closure, openDefer, func() { deferOnStack(1) }, deferInHeap, panics, recovered,
 		nilDereference, selects, mutexes, waits, sends, reads, sleeps, reflects, reflectCalls,
-		reflectMethodValue, recursion, veryDeep, large, generics, interfaces, func() { results() },
+		reflectMethodValue, recursion, veryDeep, large, larger, generics, interfaces, func() { results() },
 	}
 	ready.Add(len(all))
 	for _, f := range all {
