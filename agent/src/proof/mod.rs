@@ -14,6 +14,8 @@ mod pass;
 mod paths;
 mod retained;
 pub mod stub;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 pub use agreement::{Agreement, Rest};

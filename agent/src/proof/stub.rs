@@ -1,6 +1,6 @@
 //! Stands in for what is still written.
 use crate::{memory::{MemoryReader, MemoryError}, runtime::heap::{Span, Spans, Heap}};
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PointerMaps;
 impl PointerMaps {
     pub fn new(_: &Heap) -> Self { Self }

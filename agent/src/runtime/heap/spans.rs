@@ -262,3 +262,39 @@ impl Spans {
         self.table.is_near(address)
     }
 }
+
+#[cfg(test)]
+impl Spans {
+    /// Of spans with this start and so many pages, of objects of this size, of which there are as many as fit;
+    /// without pointers or not. All objects are in use but those at the addresses `free`.
+    pub(crate) fn of(spans: &[(u64, u64, u64, bool)], free: &[u64]) -> Self {
+        let mut bits = Vec::new();
+        let mut read = Vec::new();
+        for (start, pages, element, no_scan) in spans {
+            let raw = RawSpan {
+                start: *start,
+                pages: *pages,
+                element: *element,
+                elements: pages * PAGE / element,
+                free_from: pages * PAGE / element,
+                alloc_bits: 0,
+                sweep_generation: 0,
+                state: IN_USE,
+                class: 4 | u8::from(*no_scan),
+                is_user_arena: false,
+            };
+            let span = Span::new(&raw, 0x1000).expect("a span");
+            read.push((span, u32::try_from(bits.len()).expect("few")));
+            let first = bits.len();
+            bits.resize(first + span.words() as usize, 0_u64);
+            for address in free {
+                let index = address.checked_sub(span.start).and_then(|o| span.index(o));
+                if let Some(index) = index.filter(|_| *address < span.start + span.bytes) {
+                    bits[first + index as usize / 64] |= 1 << (index % 64);
+                }
+            }
+        }
+        let arenas: Vec<u64> = spans.iter().map(|span| span.0 & !(super::ARENA - 1)).collect();
+        Self::new(read, &bits, &arenas, None)
+    }
+}
