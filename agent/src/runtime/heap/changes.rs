@@ -100,3 +100,44 @@ fn words_at(
     });
     failed.map_or(Ok(read), Err)
 }
+
+impl Heap {
+    /// Puts the type of each of these spans (start and record) in the place of the record: 0 where it
+    /// is not there yet (`mspan.largeType`, from Go 1.22 on). Asked anew each time: it is written after
+    /// the span is made, but before the object's address goes anywhere.
+    pub(super) fn large_types(
+        &self,
+        memory: &impl MemoryReader,
+        spans: &mut [(u64, u64)],
+    ) -> Result<(), MemoryError> {
+        let offset = self.layout.span.large_type;
+        let places: Vec<Option<RuntimeAddress>> = spans
+            .iter()
+            .map(|(_, record)| RuntimeAddress(*record).checked_add(offset?.into()))
+            .collect();
+        for ((_, record), read) in spans.iter_mut().zip(words_at(memory, &places)?) {
+            *record = read.unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    /// Whether spans of small objects have their mark bits at their end (`GOEXPERIMENT=greenteagc`, the
+    /// default from Go 1.26 on). A program of which that is true has such spans from its first
+    /// goroutine on: the records of goroutines are in them.
+    pub(super) fn has_inline_marks(&self, memory: &impl MemoryReader) -> Result<bool, HeapError> {
+        let Some(offset) = self.layout.arena.inline_marks else {
+            return Ok(false);
+        };
+        for start in self.arena_starts(memory)? {
+            let Some(arena) = self.arena(memory, start)? else {
+                continue;
+            };
+            let mut bits = [0; (PAGES_OF_ARENA / 8) as usize];
+            memory.read(arena.plus(offset.into())?, &mut bits)?;
+            if bits.iter().any(|byte| *byte != 0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

@@ -11,6 +11,7 @@ mod changes;
 mod layout;
 mod look_up;
 mod page_table;
+mod pointers;
 mod queued;
 mod reading;
 mod spans;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use layout::HeapLayout;
 pub use look_up::LookedUp;
+pub use pointers::{Fallback, Piece, PointerMaps, SpanMap};
 pub use spans::{Span, Spans};
 pub use specials::{ObjectAt, Specials};
 
