@@ -33,6 +33,8 @@ pub mod probes;
 pub mod prove;
 /// The program `atrest` and what it and the agent say of it.
 pub mod rest;
+/// Servers nobody here wrote.
+pub mod servers;
 /// Telling that a test cannot run here.
 pub mod skip;
 /// One running Go program that obeys commands on its stdin.
