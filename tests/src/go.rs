@@ -258,11 +258,25 @@ fn run_build(
 /// # Errors
 /// The build fails.
 pub fn build_text(name: &str, text: &str, toolchain: &Toolchain) -> Result<PathBuf> {
+    build_files(name, &[("main.go".into(), text.into())], toolchain)
+}
+
+/// As [`build_text`], with several files: their names and texts.
+///
+/// # Errors
+/// The build fails.
+pub fn build_files(
+    name: &str,
+    files: &[(String, String)],
+    toolchain: &Toolchain,
+) -> Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
+    files.hash(&mut hasher);
     let id = format!("{name}-{}-{:016x}", toolchain.version, hasher.finish());
     let sources = tempfile::tempdir()?;
-    fs::write(sources.path().join("main.go"), text)?;
+    for (file, text) in files {
+        fs::write(sources.path().join(file), text)?;
+    }
     fs::write(
         sources.path().join("go.mod"),
         format!("module example.com/{name}\n\ngo 1.18\n"),

@@ -31,8 +31,12 @@ pub mod pprof;
 pub mod probes;
 /// Proofs, and what the program `proofs` knows of the same goroutines.
 pub mod prove;
+/// Random Go programs of which all is known.
+pub mod random;
 /// The program `atrest` and what it and the agent say of it.
 pub mod rest;
+/// Servers nobody here wrote.
+pub mod servers;
 /// Telling that a test cannot run here.
 pub mod skip;
 /// One running Go program that obeys commands on its stdin.

@@ -1,7 +1,6 @@
 //! Servers nobody here wrote, stripped as Debian ships them, under load: they keep serving.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -10,42 +9,10 @@ use gostray::memory::LiveMemory;
 use gostray::report::{Place, Snapshot};
 use gostray::session::{Inspected, SnapshotOptions, Subject};
 use gostray_tests::agent::Agent;
-use gostray_tests::http::{Connection, Load, free_port};
+use gostray_tests::http::{Connection, Load};
 use gostray_tests::lines::PATIENCE;
+use gostray_tests::servers::{CADDY, ETCD, Server};
 use gostray_tests::{moving, need, probes, skip};
-
-/// A server process; killed when dropped.
-struct Server(Child);
-
-impl Server {
-    fn start(command: &mut Command, host: &str, ready: &str) -> Result<Self> {
-        let server = Self(
-            command
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()?,
-        );
-        // Servers have no handshake of their own but to answer; asking again needs no clock.
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match Connection::open(host).and_then(|mut c| c.request("GET", ready, "")) {
-                Ok(_) => return Ok(server),
-                Err(e) if Instant::now() > deadline => {
-                    return Err(e.context("the server does not answer"));
-                }
-                Err(_) => std::thread::yield_now(),
-            }
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// What has to be true of a snapshot of any server at any time. How many goroutines moved each time
 /// they were looked at.
@@ -92,7 +59,7 @@ fn at_rest(snapshot: &Snapshot) -> Vec<String> {
 
 /// Snapshots under load, and two that agree when it is over.
 fn look(server: &Server, load: Load) -> Result<()> {
-    let inspected = Inspected::new(server.0.id().cast_signed(), &BinaryCache::new())?;
+    let inspected = Inspected::new(server.pid().cast_signed(), &BinaryCache::new())?;
     let memory = LiveMemory::new(inspected.process.pid());
     let snapshot = || {
         gostray::session::snapshot(
@@ -131,7 +98,7 @@ fn look(server: &Server, load: Load) -> Result<()> {
 
 /// Attach, watch five reports, detach, all under load; then more load, and snapshots.
 fn watch(server: &Server, load: Load) -> Result<()> {
-    let pid = server.0.id();
+    let pid = server.pid();
     let agent = Agent::attach(pid, &["--interval", "500ms"])?;
     let attached = agent.attached()?;
     ensure!(
@@ -181,53 +148,14 @@ fn watch(server: &Server, load: Load) -> Result<()> {
 #[ignore = "needs root and a kernel with uprobes"]
 fn etcd_keeps_serving() {
     need!(skip::is_root(), "needs root");
-    need!(
-        Path::new("/usr/bin/etcd").exists(),
-        "etcd-server is not installed"
-    );
-    let data = tempfile::tempdir().unwrap();
-    let (client, peer) = (free_port().unwrap(), free_port().unwrap());
-    let host = format!("127.0.0.1:{client}");
-    let (client, peer) = (format!("http://{host}"), format!("http://127.0.0.1:{peer}"));
-    let mut command = Command::new("/usr/bin/etcd");
-    command
-        .arg("--data-dir")
-        .arg(data.path())
-        .args(["--unsafe-no-fsync", "--log-level", "error"]);
-    command.args([
-        "--listen-client-urls",
-        &client,
-        "--advertise-client-urls",
-        &client,
-    ]);
-    command.args([
-        "--listen-peer-urls",
-        &peer,
-        "--initial-advertise-peer-urls",
-        &peer,
-    ]);
-    command.args(["--initial-cluster", &format!("default={peer}")]);
-    let server = Server::start(&mut command, &host, "/health").unwrap();
-    let load = Load::start(&host, 8, |connection, number| {
-        // The gateway speaks base64: "a2V5" and "dmFsdWU=" are key and value.
-        let put =
-            connection.request("POST", "/v3/kv/put", r#"{"key":"a2V5","value":"dmFsdWU="}"#)?;
-        ensure!(
-            put.contains("revision"),
-            "put {number} was answered by {put}"
-        );
-        let got = connection.request("POST", "/v3/kv/range", r#"{"key":"a2V5"}"#)?;
-        ensure!(
-            got.contains("dmFsdWU="),
-            "range {number} was answered by {got}"
-        );
-        Ok(())
-    });
+    need!(Path::new(ETCD).exists(), "etcd-server is not installed");
+    let (server, load) = Server::etcd().unwrap();
     // Nothing is asked of the server itself: it does not serve its own profiles.
-    let own_profile =
-        Connection::open(&host)
-            .unwrap()
-            .request("GET", "/debug/pprof/goroutine?debug=2", "");
+    let own_profile = Connection::open(&server.host).unwrap().request(
+        "GET",
+        "/debug/pprof/goroutine?debug=2",
+        "",
+    );
     assert!(own_profile.unwrap_err().to_string().contains("404"));
     watch(&server, load).unwrap();
 }
@@ -236,32 +164,7 @@ fn etcd_keeps_serving() {
 #[ignore = "needs root and a kernel with uprobes"]
 fn caddy_keeps_serving() {
     need!(skip::is_root(), "needs root");
-    need!(
-        Path::new("/usr/bin/caddy").exists(),
-        "caddy is not installed"
-    );
-    let directory = tempfile::tempdir().unwrap();
-    let host = format!("127.0.0.1:{}", free_port().unwrap());
-    std::fs::write(directory.path().join("page.txt"), "x".repeat(10_000)).unwrap();
-    let config = directory.path().join("Caddyfile");
-    let text = format!(
-        "{{\n admin off\n auto_https off\n}}\nhttp://{host} {{\n root * {}\n encode gzip\n file_server\n}}\n",
-        directory.path().display()
-    );
-    std::fs::write(&config, text).unwrap();
-    let mut command = Command::new("/usr/bin/caddy");
-    command
-        .args(["run", "--adapter", "caddyfile", "--config"])
-        .arg(&config);
-    command
-        .env("HOME", directory.path())
-        .env("XDG_DATA_HOME", directory.path())
-        .env("XDG_CONFIG_HOME", directory.path());
-    let server = Server::start(&mut command, &host, "/page.txt").unwrap();
-    let load = Load::start(&host, 8, |connection, _| {
-        let page = connection.request("GET", "/page.txt", "")?;
-        ensure!(page.len() == 10_000, "a page of {} bytes", page.len());
-        Ok(())
-    });
+    need!(Path::new(CADDY).exists(), "caddy is not installed");
+    let (server, load) = Server::caddy().unwrap();
     watch(&server, load).unwrap();
 }

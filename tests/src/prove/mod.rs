@@ -1,5 +1,8 @@
 //! `gostray prove`, the program `proofs`, and what each of them says of the same goroutines.
 
+/// While what is waited on is handed around.
+pub mod fire;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
