@@ -14,13 +14,14 @@ use super::{
     ProofError, Watch,
     follow::follow,
     marks::Marks,
+    objects::Objects,
     paths::Root,
     waiting::{Candidates, Doing},
 };
 use crate::{
     binary::{RuntimeAddress, bytes::words},
     memory::{Extent, MemoryReader},
-    proof::stub::PointerMaps, runtime::heap::Spans,
+    runtime::heap::Spans,
 };
 
 /// Takes a word that may be a pointer and where it was found.
@@ -87,8 +88,7 @@ const SETTLINGS: usize = 3;
 /// # Errors
 /// Something that is alive cannot be read, or the watch says stop.
 pub fn pass<'s, M: MemoryReader>(
-    memory: &M,
-    maps: &mut PointerMaps,
+    objects: &mut Objects<'_, M>,
     roots: &mut impl Roots,
     mut marks: Marks<'s>,
     books: impl FnOnce() -> Result<Spans, ProofError>,
@@ -103,8 +103,8 @@ pub fn pass<'s, M: MemoryReader>(
     let mut living = living(roots.doing());
     living.extend(candidates.alive().iter().map(|(member, _)| *member));
     wake(roots, &living, &mut marks)?;
-    follow(memory, maps, &mut marks, watch)?;
-    rounds(memory, maps, roots, &mut candidates, &mut marks, watch)?;
+    follow(objects, &mut marks, watch)?;
+    rounds(objects, roots, &mut candidates, &mut marks, watch)?;
     let mut books = Some(books);
     for _ in 0..SETTLINGS {
         let moved = roots.settle(&mut |root, word| marks.reach_root(word, root))?;
@@ -114,12 +114,12 @@ pub fn pass<'s, M: MemoryReader>(
         candidates.drop_moved(|member| moved.members.binary_search(&member).is_ok());
         if let Some(books) = books.take() {
             roots.globals(&mut |root, word| marks.reach_root(word, root))?;
-            new_objects(memory, &mut marks, &books()?)?;
+            new_objects(objects.memory(), &mut marks, &books()?)?;
         } else if moved.members.is_empty() {
             break;
         }
-        follow(memory, maps, &mut marks, watch)?;
-        rounds(memory, maps, roots, &mut candidates, &mut marks, watch)?;
+        follow(objects, &mut marks, watch)?;
+        rounds(objects, roots, &mut candidates, &mut marks, watch)?;
     }
     Ok(Pass { marks, candidates })
 }
@@ -149,8 +149,7 @@ fn wake(
 
 /// Wakes who waits on what has been reached, until nobody does.
 fn rounds<M: MemoryReader>(
-    memory: &M,
-    maps: &mut PointerMaps,
+    objects: &mut Objects<'_, M>,
     roots: &mut impl Roots,
     candidates: &mut Candidates,
     marks: &mut Marks<'_>,
@@ -162,7 +161,7 @@ fn rounds<M: MemoryReader>(
             return Ok(());
         }
         wake(roots, &woken, marks)?;
-        follow(memory, maps, marks, watch)?;
+        follow(objects, marks, watch)?;
     }
 }
 

@@ -2,17 +2,11 @@
 
 use hashbrown::HashMap;
 
-use super::{ProofError, Watch, marks::Marks};
-use crate::{
-    binary::RuntimeAddress,
-    memory::{Extent, MemoryReader},
-    proof::stub::PointerMaps, runtime::heap::Span,
-};
+use super::{ProofError, Watch, marks::Marks, objects::Objects};
+use crate::{memory::MemoryReader, runtime::heap::Span};
 
 /// Groups that are told apart: a bit each. Those behind are counted as one.
 pub const GROUPS: usize = 32;
-/// Bytes of spans that are read together.
-const BATCH: u64 = 1 << 20;
 
 /// Objects of the heap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,10 +62,9 @@ impl<'m, 's> Retention<'m, 's> {
     ///
     /// # Errors
     /// Not all of it can be read, or the watch says stop.
-    pub fn add(
+    pub fn add<M: MemoryReader>(
         &mut self,
-        memory: &impl MemoryReader,
-        maps: &mut PointerMaps,
+        objects: &mut Objects<'_, M>,
         words: &[u64],
         watch: &mut dyn Watch,
     ) -> Result<(), ProofError> {
@@ -83,14 +76,17 @@ impl<'m, 's> Retention<'m, 's> {
         while !self.waiting.is_empty() {
             let mut generation = std::mem::take(&mut self.waiting);
             generation.sort_unstable();
-            let mut rest = &generation[..];
-            while !rest.is_empty() {
-                let count = self.batch(rest);
-                let (batch, later) = rest.split_at(count);
-                let bytes = self.read(memory, maps, batch, group)?;
-                watch.went_on(bytes)?;
-                rest = later;
-            }
+            let mut spans: Vec<u32> = generation.iter().map(|(span, _)| *span).collect();
+            spans.dedup();
+            objects.read(self.marks.spans(), &spans, &mut |read| {
+                let from = generation.partition_point(|(span, _)| *span < read.number);
+                let its = generation[from..].iter();
+                let its = its.take_while(|(span, _)| *span == read.number);
+                read.pointers(its.map(|(_, index)| *index), &mut |_, word| {
+                    self.reach(word, group);
+                });
+                watch.went_on(read.length())
+            })?;
         }
         Ok(())
     }
@@ -122,68 +118,6 @@ impl<'m, 's> Retention<'m, 's> {
             if !span.no_scan {
                 self.waiting.push((number, index));
             }
-        }
-    }
-
-    /// How many of `objects` are read together; whole spans.
-    fn batch(&self, objects: &[(u32, u32)]) -> usize {
-        let mut bytes = 0;
-        let mut last = None;
-        let fits = |(number, _): &&(u32, u32)| {
-            if last.replace(*number) != Some(*number) {
-                bytes += self.span(*number).bytes;
-            }
-            bytes <= BATCH
-        };
-        let fitting = objects.iter().take_while(fits).count();
-        // At least all of one span.
-        let first = objects.iter().take_while(|(number, _)| *number == objects[0].0);
-        fitting.max(first.count())
-    }
-
-    /// Reads the spans of `objects`, which are sorted. How many bytes that were.
-    fn read(
-        &mut self,
-        memory: &impl MemoryReader,
-        maps: &mut PointerMaps,
-        objects: &[(u32, u32)],
-        group: u32,
-    ) -> Result<u64, ProofError> {
-        let mut spans: Vec<u32> = objects.iter().map(|(number, _)| *number).collect();
-        spans.dedup();
-        maps.prepare(memory, self.marks.spans(), &spans)?;
-        // A large object in pieces: what is too large for one read.
-        let mut extents = Vec::new();
-        let mut of = Vec::new();
-        for number in &spans {
-            let span = self.span(*number);
-            for piece in 0..span.bytes.div_ceil(BATCH) {
-                let offset = piece * BATCH;
-                extents.push(Extent {
-                    address: RuntimeAddress(span.start + offset),
-                    length: usize::try_from(BATCH.min(span.bytes - offset)).unwrap_or(0),
-                });
-                of.push((*number, offset));
-            }
-        }
-        let mut failed = None;
-        memory.read_extents(&extents, &mut |place, bytes| match bytes {
-            Ok(bytes) => {
-                let (number, offset) = of[place];
-                let span = self.span(number);
-                let from = objects.partition_point(|(other, _)| *other < number);
-                let its = objects[from..].iter().take_while(|(other, _)| *other == number);
-                for (_, index) in its {
-                    maps.scan(span, *index, offset, bytes, &mut |_, word| {
-                        self.reach(word, group);
-                    });
-                }
-            }
-            Err(error) => failed = Some(error),
-        });
-        match failed {
-            Some(error) => Err(error.into()),
-            None => Ok(extents.iter().map(|extent| extent.length as u64).sum()),
         }
     }
 

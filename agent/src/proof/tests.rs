@@ -6,9 +6,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    binary::{Architecture, RuntimeAddress},
     memory::BytesMemory,
-    proof::stub::PointerMaps,
-    runtime::heap::Spans,
+    runtime::{
+        heap::{Heap, HeapLayout, PointerMaps, Spans},
+        layout::Layouts,
+    },
 };
 
 /// Where the heap begins.
@@ -23,6 +26,14 @@ const LATER: u64 = HEAP + 2 * PAGE;
 /// The address of object `n`.
 fn object(n: u64) -> u64 {
     HEAP + n * SIZE
+}
+
+/// Where all words may be pointers, what it says does not matter.
+fn heap() -> Heap {
+    let architecture = Architecture::X86_64;
+    let layouts = Layouts::for_binary(&[], 27, architecture).expect("in the table");
+    let layout = HeapLayout::new(&layouts, 27).expect("known");
+    Heap::at(RuntimeAddress(0), layout, architecture)
 }
 
 /// A program at rest, unless told otherwise.
@@ -104,9 +115,9 @@ impl World {
         let memory = self.memory.clone();
         let paths = self.with_paths.then(|| Paths::new(spans.bit_words() * 64)).flatten();
         let books = Self::spans(&self.free_later, self.has_later);
+        let mut maps = PointerMaps::conservative();
         pass(
-            &memory,
-            &mut PointerMaps::default(),
+            &mut Objects::new(&heap(), &memory, &mut maps),
             self,
             Marks::new(spans, paths),
             move || Ok(books),
@@ -321,8 +332,10 @@ fn what_is_retained_is_counted_once() {
     let pass = world.pass(&spans).expect("a pass");
     let mut retention = Retention::new(&pass.marks);
     for words in [[object(1), object(1)], [object(10), object(20)]] {
+        let (heap, mut maps) = (heap(), PointerMaps::conservative());
+        let mut objects = Objects::new(&heap, &world.memory, &mut maps);
         retention
-            .add(&world.memory, &mut PointerMaps::default(), &words, &mut Unwatched)
+            .add(&mut objects, &words, &mut Unwatched)
             .expect("readable");
     }
     let held = |objects| Held {
@@ -351,8 +364,9 @@ fn a_watch_stops_a_pass() {
     let memory = world.memory.clone();
     let marks = Marks::new(&spans, None);
     let books = || Ok(World::spans(&[], false));
-    let mut maps = PointerMaps::default();
-    let stopped = pass(&memory, &mut maps, &mut world, marks, books, &mut Stop);
+    let (heap, mut maps) = (heap(), PointerMaps::conservative());
+    let mut objects = Objects::new(&heap, &memory, &mut maps);
+    let stopped = pass(&mut objects, &mut world, marks, books, &mut Stop);
     assert!(matches!(stopped, Err(ProofError::Stopped)));
 }
 

@@ -98,8 +98,7 @@ fn retained<M: MemoryReader>(
     let Done {
         pass,
         roots,
-        maps,
-        prover,
+        objects,
         ..
     } = done;
     let mut retention = Retention::new(&pass.marks);
@@ -110,7 +109,7 @@ fn retained<M: MemoryReader>(
             .filter_map(|goid| places.get(goid).copied())
             .collect();
         let words = roots.held(&members)?;
-        retention.add(prover.memory, maps, &words, watch)?;
+        retention.add(objects, &words, watch)?;
     }
     Ok(retention.finish())
 }

@@ -3,11 +3,11 @@
 use super::{ProveError, candidates, roots::{Places, ProcessRoots}};
 use crate::{
     memory::MemoryReader,
-    proof::stub::PointerMaps, proof::{Agreement, Marks, Pass, Paths, ProofError, Watch, pass},
+    proof::{Agreement, Marks, Objects, Pass, Paths, ProofError, Watch, pass},
     runtime::{
         Roster, WaitReasons,
         frames::Frames,
-        heap::{Heap, HeapError},
+        heap::{Heap, HeapError, PointerMaps, Spans},
         modules::{DataRange, data_ranges},
     },
     session::{Landmarks, Program},
@@ -35,7 +35,7 @@ pub(in crate::session) struct Prover<'p, M> {
 pub(super) struct Done<'d, 'p, M> {
     pub(super) pass: Pass<'d>,
     pub(super) roots: ProcessRoots<'d, M>,
-    pub(super) maps: &'d mut PointerMaps,
+    pub(super) objects: Objects<'d, M>,
     pub(super) agreement: &'d Agreement,
     pub(super) prover: Known<'d, 'p, M>,
 }
@@ -77,7 +77,8 @@ impl<'p, M: MemoryReader> Prover<'p, M> {
         let minor = u32::from(binary.build_info().go_version.minor);
         let heap = Heap::find(binary, memory, *bias, layouts, minor)
             .map_err(|error| unknown(error.to_string()))?;
-        let maps = PointerMaps::new(&heap);
+        let maps = PointerMaps::new(&heap, memory, binary, *bias, layouts)
+            .map_err(|error| unknown(error.to_string()))?;
         Ok(Self {
             frames: Frames::new(binary.clone(), *bias, layouts),
             agreement: Agreement::default(),
@@ -140,7 +141,8 @@ impl<'p, M: MemoryReader> Prover<'p, M> {
             let gone_over = roots.and_then(|mut roots| {
                 let marks = Marks::new(&spans, paths);
                 let books = || Ok(self.heap.spans(self.memory, u64::MAX)?);
-                let done = pass(self.memory, &mut self.maps, &mut roots, marks, books, watch)?;
+                let mut objects = Objects::new(&self.heap, self.memory, &mut self.maps);
+                let done = pass(&mut objects, &mut roots, marks, books, watch)?;
                 Ok((roots, done))
             });
             let (roots, pass) = match gone_over {
@@ -156,7 +158,7 @@ impl<'p, M: MemoryReader> Prover<'p, M> {
             let done = Done {
                 pass,
                 roots,
-                maps: &mut self.maps,
+                objects: Objects::new(&self.heap, self.memory, &mut self.maps),
                 agreement: &self.agreement,
                 prover: Known {
                     program: self.program,
@@ -180,7 +182,7 @@ impl<'p, M: MemoryReader> Prover<'p, M> {
         data_ranges(binary, self.memory, *bias, layouts).map_err(ProveError::Globals)
     }
 
-    fn spans(&self) -> Result<crate::runtime::heap::Spans, ProveError> {
+    fn spans(&self) -> Result<Spans, ProveError> {
         self.heap
             .spans(self.memory, self.max_heap_bytes)
             .map_err(|error| match error {
