@@ -48,6 +48,16 @@ pub fn release(choice: u8) -> &'static Release {
     &RELEASES[usize::from(choice) % MINORS.len()]
 }
 
+/// Layouts of Go 1.`minor`, from 18 to 27.
+pub fn layouts_of(minor: u32) -> &'static Layouts {
+    static ALL: LazyLock<Vec<Layouts>> = LazyLock::new(|| {
+        let all = (18..=27).map(|minor| Layouts::for_binary(&[], minor, Architecture::X86_64));
+        all.map(|layouts| layouts.expect("a known release"))
+            .collect()
+    });
+    &ALL[minor as usize - 18]
+}
+
 /// Memory of `size` bytes from [`BASE`] on. Three bytes of the input make a word: an address
 /// in this memory, a small number, or a large one; so lists lead somewhere more often than not.
 pub fn memory(input: &[u8], size: usize) -> BytesMemory {

@@ -15,7 +15,10 @@
 mod arena_bits;
 mod types;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use self::{
     arena_bits::{ArenaBits, Density},
@@ -114,7 +117,8 @@ pub struct PointerMaps {
 }
 
 impl PointerMaps {
-    /// For a process that runs `binary`, loaded with `bias`.
+    /// For a process that runs `binary`, loaded with `bias`. Of types only those of the executable are
+    /// believed.
     ///
     /// # Errors
     /// The structs are not known, or the heap's books are not readable.
@@ -128,7 +132,26 @@ impl PointerMaps {
         let module = binary.module_data();
         let range = |(start, end)| bias.to_runtime(start).0..bias.to_runtime(end).0;
         let types = range(module.types);
-        let module = range((module.text, module.end));
+        Self::with_types(
+            heap,
+            memory,
+            layouts,
+            types,
+            range((module.text, module.end)),
+        )
+    }
+
+    /// For a process whose types are at the addresses `types`, and whose text and data are in `module`.
+    ///
+    /// # Errors
+    /// As of [`Self::new`].
+    pub fn with_types(
+        heap: &Heap,
+        memory: &impl MemoryReader,
+        layouts: &Layouts,
+        types: Range<u64>,
+        module: Range<u64>,
+    ) -> Result<Self, HeapError> {
         let types = || Types::new(layouts, heap.layout.minor, types, module);
         let bits = |density| ArenaBits::new(heap.layout.arena.bitmap, density);
         let format = match heap.layout.minor {
@@ -413,14 +436,14 @@ impl Window<'_> {
     }
 
     /// The part of `range` that the bytes have, in whole words.
-    fn clip(self, range: std::ops::Range<u64>) -> std::ops::Range<u64> {
+    fn clip(self, range: Range<u64>) -> Range<u64> {
         let start = range.start.max(self.offset.next_multiple_of(8));
         let end = self.offset.saturating_add(self.bytes.len() as u64);
         start..range.end.min(end)
     }
 
     /// Visits all words of `range`.
-    fn all(self, range: std::ops::Range<u64>, visit: &mut impl FnMut(u64, u64)) {
+    fn all(self, range: Range<u64>, visit: &mut impl FnMut(u64, u64)) {
         let range = self.clip(range);
         let mut at = range.start;
         while at < range.end {

@@ -1,4 +1,5 @@
 mod fake;
 mod look_up;
+mod pointers;
 mod spans;
 mod specials;
