@@ -12,6 +12,7 @@ use gostray::{
         core_file::{CoreFileError, Shortfall},
     },
     probes::{ProbeError, site::SiteError},
+    proof::ProofError,
     report::{DiffError, SavedError, Snapshot},
     runtime::layout::LayoutError,
     session::{CoreError, LandmarksError, ProveError, SessionError, SnapshotError},
@@ -348,14 +349,11 @@ fn of_proofs() {
             go_version: "go1.26.1".into(),
             what: "runtime.mspan has no field nelems".into(),
         },
-        ProveError::Unreadable {
-            what: "the list of spans",
-            source: MemoryError::Unmapped { address, length: 8 },
-        },
-        ProveError::Unreadable {
-            what: "the list of spans",
-            source: MemoryError::Denied,
-        },
+        ProveError::Proof(MemoryError::Unmapped { address, length: 8 }.into()),
+        ProveError::Proof(MemoryError::Denied.into()),
+        ProveError::Proof(ProofError::Unsteady),
+        ProveError::Proof(ProofError::Goroutines(3)),
+        ProveError::TooManyObjects,
         ProveError::Landmarks(LandmarksError::Memory(MemoryError::Denied)),
         ProveError::Empty,
         ProveError::NoSuchGoroutine { goid: 34 },
@@ -363,8 +361,11 @@ fn of_proofs() {
     insta::assert_snapshot!(each_line_stands_alone(messages), @r"
     gostray: its Go heap has 23.3 GiB, more than the 16.0 GiB that are read at most; `--max-heap 24GiB` allows it, and takes time accordingly
     gostray: nothing can be proven of this program: how its heap is laid out (go1.26.1) is not known: runtime.mspan has no field nelems; `gostray snapshot` and `gostray attach` work without
-    gostray: the list of spans cannot be read: 8 bytes at 0xc000004000 are not mapped
-    gostray: the list of spans cannot be read: reading the process's memory was denied; run as root, or grant CAP_SYS_PTRACE (where kernel.yama.ptrace_scope is 3 nobody may)
+    gostray: nothing is proven: what is alive could not all be read: 8 bytes at 0xc000004000 are not mapped
+    gostray: nothing is proven: what is alive could not all be read: reading the process's memory was denied; run as root, or grant CAP_SYS_PTRACE (where kernel.yama.ptrace_scope is 3 nobody may)
+    gostray: nothing is proven: the heap changed too much while it was read; try again when the program is less busy
+    gostray: nothing is proven: 3 goroutines could not be read each time it was tried
+    gostray: its heap has too many objects to tell how each is reached; `gostray prove` without `--why` works
     gostray: its memory cannot be read: reading the process's memory was denied; run as root, or grant CAP_SYS_PTRACE (where kernel.yama.ptrace_scope is 3 nobody may)
     gostray: no goroutine is alive: the program is only just starting, or ending; try again
     gostray: no goroutine has number 34; it may have ended (`gostray snapshot PID --full` lists all)

@@ -60,6 +60,12 @@ impl<'h, M: MemoryReader> Objects<'h, M> {
         self.memory
     }
 
+    /// How it is known which words are pointers.
+    #[must_use]
+    pub fn maps(&self) -> &PointerMaps {
+        self.maps
+    }
+
     /// Reads the spans `numbers` of `spans`, in their order, and hands each, or one piece of it after the
     /// other, to `visit`, with the bytes that were read.
     ///

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     binary::{RuntimeAddress, bytes::words},
     memory::{Extent, MemoryReader},
-    runtime::heap::Spans,
+    runtime::heap::{Spans, WeakPointer},
 };
 
 /// Takes a word that may be a pointer and where it was found.
@@ -35,11 +35,16 @@ pub trait Roots {
     /// Not all could be read.
     fn globals(&mut self, tell: &mut TellWord<'_>) -> Result<(), ProofError>;
 
-    /// Tells the words that the runtime keeps alive for objects: finalizers, cleanups and the like.
+    /// Tells the words that the runtime keeps alive for objects (finalizers, cleanups and the like), and
+    /// returns who has weak pointers.
     ///
     /// # Errors
     /// Not all could be read.
-    fn specials(&mut self, spans: &Spans, tell: &mut TellWord<'_>) -> Result<(), ProofError>;
+    fn specials(
+        &mut self,
+        spans: &Spans,
+        tell: &mut TellWord<'_>,
+    ) -> Result<Vec<WeakPointer>, ProofError>;
 
     /// What the goroutines of the roster do.
     fn doing(&self) -> &[Doing];
@@ -99,12 +104,12 @@ pub fn pass<'s, M: MemoryReader>(
     }
     let mut candidates = Candidates::new(roots.doing().iter(), &marks);
     roots.globals(&mut |root, word| marks.reach_root(word, root))?;
-    roots.specials(marks.spans(), &mut |root, word| marks.reach_root(word, root))?;
+    let spans = marks.spans();
+    let weak = roots.specials(spans, &mut |root, word| marks.reach_root(word, root))?;
     let mut living = living(roots.doing());
     living.extend(candidates.alive().iter().map(|(member, _)| *member));
     wake(roots, &living, &mut marks)?;
-    follow(objects, &mut marks, watch)?;
-    rounds(objects, roots, &mut candidates, &mut marks, watch)?;
+    rounds(objects, roots, &weak, &mut candidates, &mut marks, watch)?;
     let mut books = Some(books);
     for _ in 0..SETTLINGS {
         let moved = roots.settle(&mut |root, word| marks.reach_root(word, root))?;
@@ -118,8 +123,7 @@ pub fn pass<'s, M: MemoryReader>(
         } else if moved.members.is_empty() {
             break;
         }
-        follow(objects, &mut marks, watch)?;
-        rounds(objects, roots, &mut candidates, &mut marks, watch)?;
+        rounds(objects, roots, &weak, &mut candidates, &mut marks, watch)?;
     }
     Ok(Pass { marks, candidates })
 }
@@ -147,21 +151,28 @@ fn wake(
     roots.goroutines(members, &mut |root, word| marks.reach_root(word, root))
 }
 
-/// Wakes who waits on what has been reached, until nobody does.
+/// Follows what has been reached, and wakes who waits on it, until nothing changes.
 fn rounds<M: MemoryReader>(
     objects: &mut Objects<'_, M>,
     roots: &mut impl Roots,
+    weak: &[WeakPointer],
     candidates: &mut Candidates,
     marks: &mut Marks<'_>,
     watch: &mut dyn Watch,
 ) -> Result<(), ProofError> {
     loop {
+        follow(objects, marks, watch)?;
+        for WeakPointer { handle, start } in weak {
+            let has_handle = marks.object(*handle);
+            if has_handle.is_some_and(|handle| marks.has_reached_object(handle)) {
+                marks.reach_root(*start, Root::Weak(*handle));
+            }
+        }
         let woken = candidates.woken(marks);
-        if woken.is_empty() {
+        if woken.is_empty() && marks.is_drained() {
             return Ok(());
         }
         wake(roots, &woken, marks)?;
-        follow(objects, marks, watch)?;
     }
 }
 

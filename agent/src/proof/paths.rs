@@ -29,6 +29,8 @@ pub enum Root {
     },
     /// A finalizer, a cleanup or another record that belongs to the object at this address.
     Special(u64),
+    /// A weak pointer by way of its handle, which lives, at this address.
+    Weak(u64),
     /// Something that was created while the pass went on, at this address.
     New(u64),
 }

@@ -9,7 +9,7 @@ use crate::{
     binary::{Architecture, RuntimeAddress},
     memory::BytesMemory,
     runtime::{
-        heap::{Heap, HeapLayout, PointerMaps, Spans},
+        heap::{Heap, HeapLayout, PointerMaps, Spans, WeakPointer},
         layout::Layouts,
     },
 };
@@ -44,6 +44,7 @@ struct World {
     /// Words of each goroutine's stack.
     stacks: Vec<Vec<u64>>,
     leaves: Vec<u64>,
+    weak: Vec<WeakPointer>,
     free: Vec<u64>,
     /// What has come of it by the end of the pass.
     moved: Moved,
@@ -66,6 +67,7 @@ impl World {
             doing: Vec::new(),
             stacks: Vec::new(),
             leaves: Vec::new(),
+            weak: Vec::new(),
             free: Vec::new(),
             moved: Moved::default(),
             told_in_the_end: Vec::new(),
@@ -134,8 +136,12 @@ impl Roots for World {
         Ok(())
     }
 
-    fn specials(&mut self, _: &Spans, _: &mut TellWord<'_>) -> Result<(), ProofError> {
-        Ok(())
+    fn specials(
+        &mut self,
+        _: &Spans,
+        _: &mut TellWord<'_>,
+    ) -> Result<Vec<WeakPointer>, ProofError> {
+        Ok(self.weak.clone())
     }
 
     fn doing(&self) -> &[Doing] {
@@ -253,6 +259,19 @@ fn leaves_are_not_followed() {
     assert_eq!(world.left(), [lost]);
     // But if whoever it belonged to has moved, it may be anything.
     world.moved.leaves.push(object(9));
+    assert_eq!(world.left(), [0; 0]);
+}
+
+#[test]
+fn who_has_a_weak_pointer_may_make_a_strong_one() {
+    let mut world = World::new();
+    let lost = world.waits(&[object(1)], &[]);
+    let handle = NO_SCAN + SIZE;
+    let start = object(30);
+    world.weak.push(WeakPointer { handle, start });
+    world.write(object(30), 0, object(1));
+    assert_eq!(world.left(), [lost]);
+    world.globals.push(handle);
     assert_eq!(world.left(), [0; 0]);
 }
 

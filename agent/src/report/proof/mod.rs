@@ -171,11 +171,11 @@ pub struct HeapRead {
 /// pointer: that can only lose proofs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Precision {
-    /// Looked through by the program's own maps of where pointers are.
-    pub precise_bytes: u64,
-    /// Looked through word by word.
-    pub conservative_bytes: u64,
-    /// Why word by word, and how often (stacks, frames, objects, sections).
+    /// Stacks of which the program's own maps tell the live pointers.
+    pub precise_stacks: u64,
+    /// Stacks of which some words, or all, were looked at without.
+    pub conservative_stacks: u64,
+    /// What was looked at word by word (stacks, objects, variables), and how many of them.
     pub conservative: BTreeMap<Cow<'static, str>, u64>,
 }
 

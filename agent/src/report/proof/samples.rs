@@ -130,8 +130,8 @@ pub(super) fn proof() -> Proof {
             reached_bytes: 400_000_000,
         },
         precision: Precision {
-            precise_bytes: 412 << 20,
-            conservative_bytes: 12 << 20,
+            precise_stacks: 118,
+            conservative_stacks: 3,
             conservative: BTreeMap::from([
                 ("frames without a stack map".into(), 1),
                 ("running goroutines".into(), 3),

@@ -150,21 +150,14 @@ impl Proof {
                 line(&text)?;
             }
         }
-        if self.precision.conservative_bytes > 0 {
-            let reasons = &self.precision.conservative;
-            let mut reasons: Vec<String> = reasons
-                .iter()
-                .map(|(reason, count)| format!("{}: {count}", words::harmless(reason)))
-                .collect();
-            if reasons.is_empty() {
-                reasons.push("for no reason known".into());
-            }
+        let conservative = self.precision.conservative.iter();
+        let conservative: Vec<String> = conservative
+            .map(|(what, count)| format!("{}: {count}", words::harmless(what)))
+            .collect();
+        if !conservative.is_empty() {
             let text = format!(
-                "{} looked through word by word ({}), {} by the program's own maps; word by word can \
-                 only lose proofs",
-                words::size(self.precision.conservative_bytes),
-                reasons.join(", "),
-                words::size(self.precision.precise_bytes),
+                "looked through word by word, which can only lose proofs: {}",
+                conservative.join(", ")
             );
             for text in words::wrapped(&text, width) {
                 line(&text)?;

@@ -24,7 +24,7 @@ pub use layout::HeapLayout;
 pub use look_up::LookedUp;
 pub use pointers::{Fallback, Piece, PointerMaps, SpanMap};
 pub use spans::{Span, Spans};
-pub use specials::{ObjectAt, Specials};
+pub use specials::{ObjectAt, Specials, WeakPointer};
 
 use thiserror::Error;
 

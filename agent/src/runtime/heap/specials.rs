@@ -36,6 +36,15 @@ pub struct ObjectAt {
     pub bytes: u64,
 }
 
+/// An object that has weak pointers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WeakPointer {
+    /// Where its handle is, an object of its own, to which all of its weak pointers lead.
+    pub handle: u64,
+    /// Its first byte.
+    pub start: u64,
+}
+
 /// Roots that the heap's own books hold.
 ///
 /// They have to be read before the stacks are: what a finalizer's goroutine takes from here is on its
@@ -47,6 +56,9 @@ pub struct Specials {
     pub contents: Vec<ObjectAt>,
     /// Words that are roots, those only that may lead into the heap.
     pub words: Vec<u64>,
+    /// Weak pointers. To the collector they lead nowhere. But whoever has one can make a pointer of it as
+    /// long as the object is there, and what leaked goroutines hold is there.
+    pub weak: Vec<WeakPointer>,
 }
 
 /// What a kind of record means.
@@ -56,7 +68,7 @@ enum Kind {
     Harmless,
     /// So many words of it.
     Words(usize),
-    /// The object and one word.
+    /// One word: the handle. What has it may get at the object.
     Weak,
     /// What the object leads to, and all words.
     Finalizer,
@@ -206,8 +218,9 @@ impl Heap {
             Kind::Harmless => 0,
             Kind::Words(words) => words,
             Kind::Weak => {
-                found.words.push(start);
-                1
+                let handle = record.words[0];
+                found.weak.push(WeakPointer { handle, start });
+                0
             }
             Kind::Finalizer => {
                 if !span.no_scan {

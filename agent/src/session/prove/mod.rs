@@ -20,6 +20,7 @@ pub(super) use sites::SiteProof;
 pub use options::{DEFAULT_PASSES, DEFAULT_PAUSE, Phase, Progress, ProveOptions};
 
 use std::{
+    collections::HashMap,
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -144,12 +145,40 @@ fn empty(inspected: &Inspected, done: &Done<'_, '_, LiveMemory>, taken_at: Strin
             reached_objects,
             reached_bytes,
         },
-        precision: Precision::default(),
+        precision: precision(done),
         duration_seconds: 0.0,
         agent_cpu_seconds: None,
         defects: std::collections::BTreeMap::new(),
         unknown: crate::report::Unknown::new(),
     }
+}
+
+/// What was looked at word by word in the last pass.
+fn precision(done: &Done<'_, '_, LiveMemory>) -> Precision {
+    let mut precision = Precision::default();
+    for (reason, count) in &done.roots.stacks {
+        match reason {
+            None => precision.precise_stacks += count,
+            Some(reason) => {
+                precision.conservative_stacks += count;
+                let what = format!("stacks because {reason}");
+                precision.conservative.insert(what.into(), *count);
+            }
+        }
+    }
+    let before: HashMap<_, _> = done.fallbacks.iter().copied().collect();
+    for (fallback, count) in done.objects.maps().fallbacks() {
+        let now = count - before.get(&fallback).copied().unwrap_or(0);
+        if now > 0 {
+            let what = format!("objects whose {}", fallback.text());
+            precision.conservative.insert(what.into(), now);
+        }
+    }
+    for range in done.prover.data.iter().filter(|range| range.mask.is_none()) {
+        let what = format!("words of {}", range.name);
+        *precision.conservative.entry(what.into()).or_default() += range.bytes / 8;
+    }
+    precision
 }
 
 fn clock(id: ClockId) -> Duration {

@@ -112,6 +112,10 @@ impl<M: MemoryReader> Way<'_, '_, '_, M> {
             Root::Special(object) => self.steps.push(Step::Finalizer {
                 address: RuntimeAddress(object).to_string(),
             }),
+            Root::Weak(handle) => self.steps.push(Step::Runtime {
+                what: "a weak pointer, of which whoever has it can make a strong one".into(),
+                address: RuntimeAddress(handle).to_string(),
+            }),
             Root::New(address) => self.steps.push(Step::Runtime {
                 what: "something that was created while it was looked at".into(),
                 address: RuntimeAddress(address).to_string(),

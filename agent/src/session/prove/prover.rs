@@ -7,7 +7,7 @@ use crate::{
     runtime::{
         Roster, WaitReasons,
         frames::Frames,
-        heap::{Heap, HeapError, PointerMaps, Spans},
+        heap::{Fallback, Heap, HeapError, PointerMaps, Spans},
         modules::{DataRange, data_ranges},
     },
     session::{Landmarks, Program},
@@ -36,6 +36,8 @@ pub(super) struct Done<'d, 'p, M> {
     pub(super) pass: Pass<'d>,
     pub(super) roots: ProcessRoots<'d, M>,
     pub(super) objects: Objects<'d, M>,
+    /// Objects that earlier passes have looked through word by word.
+    pub(super) fallbacks: Vec<(Fallback, u64)>,
     pub(super) agreement: &'d Agreement,
     pub(super) prover: Known<'d, 'p, M>,
 }
@@ -104,6 +106,7 @@ impl<'p, M: MemoryReader> Prover<'p, M> {
         watch: &mut dyn Watch,
         then: impl FnOnce(Done<'_, 'p, M>, &mut dyn Watch) -> Result<T, ProofError>,
     ) -> Result<T, ProveError> {
+        let fallbacks = self.maps.fallbacks();
         loop {
             // Whoever waits now waits on something that is in the books read next.
             let unreadable = |source| ProveError::Proof(ProofError::Memory(source));
@@ -159,6 +162,7 @@ impl<'p, M: MemoryReader> Prover<'p, M> {
                 pass,
                 roots,
                 objects: Objects::new(&self.heap, self.memory, &mut self.maps),
+                fallbacks,
                 agreement: &self.agreement,
                 prover: Known {
                     program: self.program,

@@ -13,7 +13,7 @@ use crate::{
     runtime::{
         AllGoroutines, Member, Roster, WaitReasons,
         frames::{Frames, Precision, scan_whole},
-        heap::{Heap, Spans},
+        heap::{Heap, Spans, WeakPointer},
         layout::GoroutineLayout,
         modules::DataRange,
     },
@@ -165,7 +165,11 @@ impl<M: MemoryReader> Roots for ProcessRoots<'_, M> {
         Ok(())
     }
 
-    fn specials(&mut self, spans: &Spans, tell: &mut TellWord<'_>) -> Result<(), ProofError> {
+    fn specials(
+        &mut self,
+        spans: &Spans,
+        tell: &mut TellWord<'_>,
+    ) -> Result<Vec<WeakPointer>, ProofError> {
         let specials = self.places.heap.specials(self.memory, spans)?;
         for word in &specials.words {
             tell(Root::Special(0), *word);
@@ -177,7 +181,7 @@ impl<M: MemoryReader> Roots for ProcessRoots<'_, M> {
         all_words(self.memory, &extents, &mut |index, _, word| {
             tell(Root::Special(extents[index].address.0), word);
         })?;
-        Ok(())
+        Ok(specials.weak)
     }
 
     fn doing(&self) -> &[Doing] {
@@ -224,7 +228,9 @@ impl<M: MemoryReader> Roots for ProcessRoots<'_, M> {
                 Err(error) => self.unread.push((*place, error)),
             }
         }
-        *self.stacks.entry(Some("they run")).or_default() += stacks.len() as u64;
+        if !stacks.is_empty() {
+            *self.stacks.entry(Some("they run")).or_default() += stacks.len() as u64;
+        }
         let used = looked.iter().map(|member| member.stack_high.0 - member.sp.0);
         self.bytes += used.sum::<u64>();
         Ok(())

@@ -48,7 +48,7 @@ fn a_proof_has_the_contracts_names() {
     );
     has(
         &proof["precision"],
-        &["precise_bytes", "conservative_bytes", "conservative"],
+        &["precise_stacks", "conservative_stacks", "conservative"],
     );
     assert_eq!(proof["defects"]["its memory is not mapped"], 2);
 }

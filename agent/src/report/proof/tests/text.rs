@@ -56,8 +56,8 @@ fn some_leak() {
       what keeps one alive: gostray prove 4711 --why 60
 
     2 not read, because its memory is not mapped
-    12.0 MiB looked through word by word (frames without a stack map: 1, running goroutines: 3), 412.0
-    MiB by the program's own maps; word by word can only lose proofs
+    looked through word by word, which can only lose proofs: frames without a stack map: 1, running
+    goroutines: 3
     took 4.1 s, 1.9 s of processor time
     "#);
 }
@@ -151,8 +151,8 @@ fn what_is_not_known_is_said() {
         main.search.func1  /src/search.go:36
 
     2 not read, because its memory is not mapped
-    12.0 MiB looked through word by word (frames without a stack map: 1, running goroutines: 3), 412.0
-    MiB by the program's own maps; word by word can only lose proofs
+    looked through word by word, which can only lose proofs: frames without a stack map: 1, running
+    goroutines: 3
     took 4.1 s
     ");
 }

@@ -1,7 +1,7 @@
 use super::fake::{BASE, FakeHeap, LIMIT, SMALL, Shape};
 use crate::{
     binary::RuntimeAddress,
-    runtime::heap::{HeapError, ObjectAt, Specials},
+    runtime::heap::{HeapError, ObjectAt, Specials, WeakPointer},
 };
 
 const NO_SCAN: Shape = Shape { class: 11, ..SMALL };
@@ -80,8 +80,12 @@ fn weak_targets_cleanups_and_unknown_kinds() {
         bytes: 64,
     };
     assert_eq!(found.contents, [object]);
-    let words = [0, 1, 2, 192, 256, 512].map(|offset| BASE + offset);
-    assert_eq!(found.words, words);
+    assert_eq!(found.words, [1, 2, 192, 256].map(|offset| BASE + offset));
+    let weak = WeakPointer {
+        handle: BASE + 512,
+        start: BASE,
+    };
+    assert_eq!(found.weak, [weak]);
 
     // It has nothing that could be a root.
     fake.specials(1, quiet, fake.special(0, 2, &[0; 4], 0));
