@@ -10,7 +10,7 @@ use gostray::binary::BinaryCache;
 use gostray::memory::LiveMemory;
 use gostray::runtime::frames::{Frames, Precision};
 use gostray::runtime::modules::data_ranges;
-use gostray::runtime::{Member, Roster};
+use gostray::runtime::{Member, Roster, Wait};
 use gostray::session::{Inspected, Landmarks};
 use gostray_tests::cells::{Differences, for_all};
 use gostray_tests::go::{Mode, Toolchain};
@@ -55,6 +55,26 @@ struct Scanned {
     unsure: usize,
     /// Ranges of global variables, and those without mask.
     ranges: (usize, usize),
+    /// Goroutines all of whose waits are known with their sudogs: on channels, on semaphores, on
+    /// conditions.
+    waiting: [usize; 3],
+}
+
+/// Which of the goroutines wait on what, each with as many sudogs as things.
+fn waiting(roster: &Roster) -> [usize; 3] {
+    let mut counts = [0; 3];
+    for member in &roster.goroutines {
+        let things = roster.waits(member);
+        if member.waits_are_complete && things.len() == roster.sudogs(member).len() {
+            match things.first() {
+                Some(Wait::Channel { .. }) => counts[0] += 1,
+                Some(Wait::Semaphore { .. }) => counts[1] += 1,
+                Some(Wait::Condition { .. }) => counts[2] += 1,
+                _ => {}
+            }
+        }
+    }
+    counts
 }
 
 fn scan(pid: u32) -> Result<Scanned> {
@@ -88,6 +108,7 @@ fn scan(pid: u32) -> Result<Scanned> {
     let ranges = data_ranges(&program.binary, &memory, program.bias, &program.layouts)?;
     let words = words.into_iter();
     Ok(Scanned {
+        waiting: waiting(&roster),
         words: words
             .map(|(place, value)| (value, is_precise[place]))
             .collect(),
@@ -131,8 +152,8 @@ fn compare(toolchain: &Toolchain, mode: Mode) -> Result<Vec<String>> {
         })
         .collect();
     for (place, object) in objects.iter().enumerate() {
-        let is_direct = !object.label.starts_with("indirect")
-            && !(object.label == "larger variable" && toolchain.minor() >= 24);
+        let is_moved = object.label == "larger variable" && toolchain.minor() >= 24;
+        let is_direct = !is_moved && !object.label.starts_with("indirect");
         if is_direct && !object.is_dead && !told.contains(&place) {
             wrong.push(format!("live, and not told: {}", object.label));
         }
@@ -146,6 +167,10 @@ fn compare(toolchain: &Toolchain, mode: Mode) -> Result<Vec<String>> {
             "stacks precise, partial, conservative: {:?}",
             scanned.counts
         ));
+    }
+    let [channels, semaphores, conditions] = scanned.waiting;
+    if channels < 25 || (semaphores, conditions) != (1, 1) {
+        wrong.push(format!("waits known: {:?}", scanned.waiting));
     }
     if scanned.unsure != 0 || scanned.ranges != (2, 0) {
         wrong.push(format!("{} unsure, {:?}", scanned.unsure, scanned.ranges));

@@ -132,6 +132,9 @@ impl Roster {
                 roster.resolve(memory, waits, &mut waiters, first);
             }
         }
+        roster.goroutines.shrink_to_fit();
+        roster.waits.shrink_to_fit();
+        roster.sudogs.shrink_to_fit();
         Ok(roster)
     }
 

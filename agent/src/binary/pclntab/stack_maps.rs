@@ -170,6 +170,3 @@ impl<'a> Function<'a> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

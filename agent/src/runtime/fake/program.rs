@@ -35,6 +35,19 @@ pub(crate) fn pc(name: &str) -> u64 {
     TEXT + u64::from(LENGTH * half(known.expect("a function of the program"))) + 0x10
 }
 
+/// `main.work` has 16 bytes of arguments, and these maps, of which the second is right everywhere: of its
+/// four local words the lowest is a pointer, of its two arguments the first. Then the record of a
+/// variable of two words at the top of its local ones, of which the second is a pointer.
+const WORK: (&str, u32) = ("main.work", 16);
+const ARGUMENTS: [u32; 3] = [2, 2, 0x0103];
+const LOCALS: [u32; 3] = [2, 4, 0x0100];
+const OBJECTS: [u32; 6] = [1, 0, (-16_i32).cast_unsigned(), 16, 16, 0];
+/// This one has a map without pointers.
+const PARK: &str = "runtime.gopark";
+const NO_POINTERS: [u32; 3] = [1, 0, 0];
+/// The map of the variable.
+const VARIABLE: [u32; 2] = [0b10, 0];
+
 /// The file.
 pub(crate) fn elf() -> Vec<u8> {
     let table = pclntab();
@@ -44,13 +57,14 @@ pub(crate) fn elf() -> Vec<u8> {
     put(16, &[2, 0, 62, 0, 1]); // ET_EXEC, EM_X86_64, version
     put(32, &words(&[64]));
     put(52, &[64, 0, 56, 0, 1, 0]);
-    let size = (PCLNTAB + table.len()) as u64;
+    let size = (PCLNTAB + table.len() + funcdata().len()) as u64;
     put(64, &[1, 0, 0, 0, 7]); // PT_LOAD; read, write, execute
     put(72, &words(&[0, BASE, BASE, size, size, 0x1000]));
     put(BUILD_INFO, b"\xff Go buildinf:\x08\x02");
     put(BUILD_INFO + 32, b"\x06go1.25\0");
     put(MODULE_DATA, &module_data(&table));
     file.extend(table);
+    file.extend(funcdata());
     file
 }
 
@@ -70,8 +84,17 @@ fn module_data(table: &[u8]) -> Vec<u8> {
     for (word, address) in [(20, TEXT), (21, end), (22, TEXT), (23, end)] {
         module[word] = address;
     }
+    // `rodata` and `gofunc`
+    module[39] = BASE + (PCLNTAB + table.len()) as u64;
+    module[40] = module[39];
     module[42] = 1; // one section of text
     words(&module)
+}
+
+/// What the offsets of functions' data and of maps begin at.
+fn funcdata() -> Vec<u8> {
+    let all = [&VARIABLE[..], &ARGUMENTS, &LOCALS, &NO_POINTERS, &OBJECTS];
+    all.into_iter().flat_map(halves).collect()
 }
 
 fn pclntab() -> Vec<u8> {
@@ -88,11 +111,30 @@ fn pclntab() -> Vec<u8> {
         record[..8].copy_from_slice(&halves(&[entry, half(names.len())]));
         record[16..20].copy_from_slice(&half(pcs.len()).to_le_bytes());
         record[41] = flags;
+        let (arguments, locals) = (8, 20);
+        let (no_pointers, objects) = (32, 44);
+        let data = match name {
+            PARK => vec![u32::MAX, no_pointers],
+            _ if name == WORK.0 => vec![arguments, locals, objects],
+            _ => Vec::new(),
+        };
+        if name == WORK.0 {
+            record[8..12].copy_from_slice(&WORK.1.to_le_bytes());
+        }
+        record[43] = data.len().to_le_bytes()[0];
+        if !data.is_empty() {
+            // The maps' index, 1 everywhere, lies behind the sizes of the frame.
+            let index = pcs.len() + varint((frame + 1) * 2).count() + varint(LENGTH).count() + 1;
+            record[28] = 2;
+            record.extend(halves(&[0, half(index)]));
+            record.extend(halves(&data));
+        }
         records.extend(record);
         names.extend(name.bytes().chain([0]));
         // From −1 to the size, for the whole function.
         pcs.extend(varint((frame + 1) * 2));
         pcs.extend(varint(LENGTH).chain([0]));
+        pcs.extend([4].into_iter().chain(varint(LENGTH)).chain([0]));
         entry += LENGTH;
     }
     index.extend(halves(&[entry]));

@@ -14,8 +14,11 @@ use crate::{
 /// Pcs that are remembered. A program parks in a few hundred functions; stacks of garbage could
 /// have any number.
 const MAX_PCS: usize = 1 << 16;
-/// Of a variable larger than this, all words count.
-const MAX_OBJECT: u64 = 1 << 20;
+/// Places of pointers that are remembered: 32 MiB of them.
+const MAX_PLACES: usize = 1 << 22;
+/// Beyond so many places of pointers in the variables of one function, all words of the others
+/// count.
+const MAX_POINTERS: usize = 1 << 18;
 
 /// Functions that the runtime puts on a stack by a signal (`isInjectedCall` in
 /// `src/runtime/traceback.go`). What they interrupted is at no safe point, and its registers are in
@@ -64,6 +67,8 @@ pub(super) struct FrameMaps {
     binary: Arc<GoBinary>,
     bias: LoadBias,
     known: HashMap<RuntimeAddress, Option<Arc<FrameMap>>>,
+    /// In all of what is known.
+    places: usize,
     /// By the place of the function in the table.
     objects: HashMap<u32, Option<Objects>>,
 }
@@ -77,6 +82,7 @@ impl FrameMaps {
             binary,
             bias,
             known: HashMap::new(),
+            places: 0,
             objects: HashMap::new(),
         }
     }
@@ -92,11 +98,15 @@ impl FrameMaps {
         if let Some(known) = self.known.get(&pc) {
             return known.clone();
         }
-        if self.known.len() >= MAX_PCS {
+        if self.known.len() >= MAX_PCS || self.places >= MAX_PLACES {
             self.known.clear();
             self.objects.clear();
+            self.places = 0;
         }
         let map = self.look_up(self.bias.to_link(pc)).map(Arc::new);
+        if let Some(FrameWords::Precise { live, objects }) = map.as_ref().map(|map| &map.words) {
+            self.places += live.len() + objects.len();
+        }
         self.known.insert(pc, map.clone());
         map
     }
@@ -159,14 +169,24 @@ impl FrameMaps {
 
     fn objects_of(&mut self, function: &Function<'_>) -> Option<Objects> {
         let Self {
-            objects, binary, ..
+            objects,
+            binary,
+            places,
+            ..
         } = self;
         let read = || match function.stack_objects() {
             StackData::Missing => Some([].into()),
             StackData::Damaged => None,
             StackData::Known(records) => {
-                let map = |record: &StackObject| (record.offset, Arc::new(object(binary, *record)));
-                Some(records.iter().map(map).collect())
+                let mut left = MAX_POINTERS;
+                let maps = records.iter().map(|record| {
+                    let object = object(binary, *record, left);
+                    left -= object.live.as_ref().map_or(0, |live| live.len());
+                    (record.offset, Arc::new(object))
+                });
+                let maps = maps.collect();
+                *places += MAX_POINTERS - left;
+                Some(maps)
             }
         };
         objects.entry(function.index()).or_insert_with(read).clone()
@@ -182,13 +202,13 @@ fn known<T>(data: StackData<T>) -> Result<T, Reason> {
 }
 
 /// The pointer map of a variable, which is in the file (`(*stackObjectRecord).gcdata` in
-/// `src/runtime/stack.go`).
-fn object(binary: &GoBinary, record: StackObject) -> ObjectMap {
+/// `src/runtime/stack.go`), with `left` pointers at most.
+fn object(binary: &GoBinary, record: StackObject, left: usize) -> ObjectMap {
     let size = u64::from(record.size);
     let live = || {
         // Negative before Go 1.24: a program. All of it counts then, and if the map is damaged.
         let words = u64::try_from(record.pointer_bytes).ok()?.div_ceil(8);
-        if size > MAX_OBJECT || words > size.div_ceil(8) {
+        if words > left as u64 || words > size.div_ceil(8) {
             return None;
         }
         let at = binary.module_data().rodata.checked_add(record.map.into())?;

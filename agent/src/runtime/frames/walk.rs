@@ -59,6 +59,8 @@ pub(super) struct Walk<'a, T> {
     pub(super) reason: Option<Reason>,
     /// Whether all words from the stack pointer on were told.
     pub(super) is_whole: bool,
+    /// Words and variables that may still be looked at.
+    left: u64,
 }
 
 impl<'a, T: FnMut(StackWord)> Walk<'a, T> {
@@ -71,7 +73,17 @@ impl<'a, T: FnMut(StackWord)> Walk<'a, T> {
             objects: Vec::new(),
             reason: None,
             is_whole: false,
+            // Each word is in one frame, and may be among the arguments of another. Damaged tables
+            // can say otherwise, and make no end of a stack.
+            left: 1024 + stack.bytes.len() as u64 / 2,
         }
+    }
+
+    /// Whether so many words may still be looked at.
+    fn spends(&mut self, words: u64) -> bool {
+        let left = self.left.checked_sub(words);
+        self.left = left.unwrap_or(0);
+        left.is_some()
     }
 
     /// Tells `value`, found at `slot` in the frame with `pc`, or remembers to follow it.
@@ -123,6 +135,9 @@ impl<'a, T: FnMut(StackWord)> Walk<'a, T> {
             }
             match (&map.words, carried) {
                 (FrameWords::Precise { live, objects }, None) => {
+                    if !self.spends((live.len() + objects.len()) as u64) {
+                        return self.whole(Reason::Damaged);
+                    }
                     for offset in live {
                         let slot = sp.saturating_add(*offset);
                         // The arguments of a damaged stack may lie beyond its end.
@@ -139,6 +154,9 @@ impl<'a, T: FnMut(StackWord)> Walk<'a, T> {
                         }));
                 }
                 (words, _) => {
+                    if !self.spends((size + arguments) / 8) {
+                        return self.whole(Reason::Damaged);
+                    }
                     let own = match words {
                         FrameWords::Any(reason) => Some(*reason),
                         FrameWords::Precise { .. } => None,
