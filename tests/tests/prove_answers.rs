@@ -160,11 +160,11 @@ fn the_profile_is_one_pprof_reads() {
 #[ignore = "needs root and a kernel with uprobes"]
 fn exit_status_and_refusals() {
     need!(skip::is_root(), "needs root");
-    let leaky = newest("crowd");
+    let leaky = newest("crowd retained/own");
     assert_eq!(run(&leaky, &["--fail-on", "proven"]).status.code(), Some(3));
     assert_eq!(run(&leaky, &[]).status.code(), Some(0));
     // A heap that is larger than it may be is not looked at, and the answer says how large it is.
-    let refused = run(&leaky, &["--max-heap", "64KB"]);
+    let refused = run(&leaky, &["--max-heap", "1MB"]);
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1), "{text}");
     assert!(text.contains("--max-heap"), "{text}");
