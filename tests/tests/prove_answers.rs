@@ -97,7 +97,10 @@ fn why(proofs: &Proofs, scenario: &str) -> (String, Vec<(String, String)>) {
         .flatten()
         .map(step)
         .collect();
-    (answer["verdict"].to_string(), path)
+    (
+        answer["verdict"].as_str().unwrap_or_default().to_owned(),
+        path,
+    )
 }
 
 #[test]
@@ -122,10 +125,7 @@ fn why_names_what_keeps_it_alive() {
         ] {
             let (verdict, path) = why(&proofs, scenario);
             let what = format!("{} {scenario}: {verdict} {path:?}", proofs.name);
-            assert!(
-                !verdict.contains("proven") || verdict.contains("unproven"),
-                "{what}"
-            );
+            assert_eq!(verdict, "reachable", "{what}");
             let first = path.first().unwrap_or_else(|| panic!("{what}"));
             // A timer and a finalizer may be shown as what the runtime keeps them in.
             let fits = first.0 == kind || path.iter().any(|step| step.0 == kind);
@@ -160,11 +160,11 @@ fn the_profile_is_one_pprof_reads() {
 #[ignore = "needs root and a kernel with uprobes"]
 fn exit_status_and_refusals() {
     need!(skip::is_root(), "needs root");
-    let leaky = newest("crowd");
+    let leaky = newest("crowd retained/own");
     assert_eq!(run(&leaky, &["--fail-on", "proven"]).status.code(), Some(3));
     assert_eq!(run(&leaky, &[]).status.code(), Some(0));
     // A heap that is larger than it may be is not looked at, and the answer says how large it is.
-    let refused = run(&leaky, &["--max-heap", "16KiB"]);
+    let refused = run(&leaky, &["--max-heap", "1MB"]);
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1), "{text}");
     assert!(text.contains("--max-heap"), "{text}");

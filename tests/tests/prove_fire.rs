@@ -25,14 +25,24 @@ fn nothing_that_lives_is_proven() {
     eprintln!("{tally}");
     assert!(tally.wrong.is_empty(), "{tally}");
     assert!(tally.recall() >= 0.9, "{tally}");
+    assert!(tally.refused * 10 <= tally.rounds, "too often: {tally}");
 }
 
 /// Proves a server under load again and again.
 fn none_is_proven(server: &Server, load: Load) {
     let end = Instant::now() + seconds(60) / 6;
-    let (mut rounds, mut candidates) = (0, 0);
+    let (mut rounds, mut refused, mut candidates) = (0, 0, 0);
     while Instant::now() < end {
-        let proof = Proof::of(server.pid(), &["--pause-between", "50ms"]).unwrap();
+        let proof = match Proof::of(server.pid(), &["--pause-between", "50ms"]) {
+            Ok(proof) => proof,
+            // What was to be read was gone: that is not wrong, but must be seldom.
+            Err(error) if error.to_string().contains("nothing is proven") => {
+                eprintln!("{error}");
+                refused += 1;
+                continue;
+            }
+            Err(error) => panic!("{error:#}"),
+        };
         candidates += proof.json["candidates"].as_u64().unwrap();
         rounds += 1;
         assert!(
@@ -42,8 +52,9 @@ fn none_is_proven(server: &Server, load: Load) {
         );
     }
     let requests = load.finish().unwrap();
-    eprintln!("{rounds} rounds, {candidates} candidates, {requests} requests");
+    eprintln!("{rounds} rounds, {refused} refused, {candidates} candidates, {requests} requests");
     assert!(candidates > 0, "nobody waited for anything");
+    assert!(refused * 10 <= rounds, "refused too often");
 }
 
 #[test]

@@ -50,9 +50,10 @@ enum Task {
     Lint,
     /// Run one bench of the `tests` crate
     Bench {
-        /// Its name: `probes`, `attach`, `idle`, `census`, `stall` or `overhead`
+        /// Its name: `probes`, `attach`, `idle`, `census`, `stall`, `overhead`, `prove` or `watchdog`
         name: String,
-        /// Passed on to it; `overhead` takes a part of the names of the loads to measure
+        /// Passed on to it; `overhead` takes a part of the names of the loads to measure,
+        /// `prove` takes `--fire SECONDS` or `--random PROGRAMS`
         #[arg(last = true)]
         arguments: Vec<String>,
     },

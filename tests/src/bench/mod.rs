@@ -10,6 +10,8 @@ pub mod idle;
 pub mod overhead;
 /// What a goroutine costs the target, with and without probes.
 pub mod probes;
+/// What proofs cost, and whether they are ever wrong.
+pub mod prove;
 /// How much the target is held up by a census.
 pub mod stall;
 /// How soon probes that cost too much are gone.

@@ -2,6 +2,8 @@
 
 /// While what is waited on is handed around.
 pub mod fire;
+/// Random programs.
+pub mod programs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
