@@ -27,21 +27,28 @@ pub struct Agreement {
     lost: HashMap<u64, Rest>,
     /// Those that one pass did not reach and a later one did.
     found_later: u64,
+    /// Passes since the last of them was found.
+    steady: u32,
 }
 
 impl Agreement {
-    /// Takes in who was not reached by a pass.
-    pub fn add(&mut self, unreached: impl Iterator<Item = Rest>) {
+    /// Takes in who was not reached by a pass, and who of those that rest was.
+    pub fn add(
+        &mut self,
+        unreached: impl Iterator<Item = Rest>,
+        reached: impl Iterator<Item = Rest>,
+    ) {
         let unreached: HashMap<u64, Rest> = unreached.map(|rest| (rest.goid, rest)).collect();
         self.passes += 1;
         if self.passes == 1 {
             self.lost = unreached;
             return;
         }
-        let before = self.lost.len();
+        let found = reached.filter(|rest| self.is_lost(rest)).count() as u64;
+        self.found_later += found;
+        self.steady = if found > 0 { 0 } else { self.steady + 1 };
         self.lost
             .retain(|goid, rest| unreached.get(goid) == Some(rest));
-        self.found_later += (before - self.lost.len()) as u64;
     }
 
     /// How many passes there were.
@@ -56,17 +63,17 @@ impl Agreement {
         self.lost.get(&rest.goid) == Some(rest)
     }
 
-    /// How many no pass has reached.
-    #[must_use]
-    pub fn lost(&self) -> usize {
-        self.lost.len()
-    }
-
     /// How many a pass did not reach, of which a later one said otherwise: the program moves pointers
     /// faster than they are looked at.
     #[must_use]
     pub fn found_later(&self) -> u64 {
         self.found_later
+    }
+
+    /// How many passes have agreed with the one before on everybody who rested.
+    #[must_use]
+    pub fn steady(&self) -> u32 {
+        self.steady
     }
 }
 
@@ -88,19 +95,26 @@ mod tests {
     #[test]
     fn only_those_that_every_pass_missed_are_lost() {
         let mut agreement = Agreement::default();
-        agreement.add([rest(1, 0), rest(2, 0), rest(3, 0)].into_iter());
-        agreement.add([rest(1, 0), rest(3, 1)].into_iter());
+        agreement.add([rest(1, 0), rest(2, 0), rest(3, 0)].into_iter(), [].into_iter());
+        assert_eq!(agreement.steady(), 0);
+        agreement.add(
+            [rest(1, 0), rest(3, 1)].into_iter(),
+            [rest(2, 0), rest(4, 0)].into_iter(),
+        );
         assert!(agreement.is_lost(&rest(1, 0)));
         assert!(!agreement.is_lost(&rest(2, 0)), "was reached");
         assert!(!agreement.is_lost(&rest(3, 1)), "has run");
-        assert_eq!((agreement.passes(), agreement.found_later()), (2, 2));
+        assert_eq!((agreement.passes(), agreement.found_later()), (2, 1));
+        assert_eq!(agreement.steady(), 0);
+        agreement.add([rest(1, 0)].into_iter(), [rest(3, 1)].into_iter());
+        assert_eq!(agreement.steady(), 1);
     }
 
     #[test]
     fn one_that_comes_later_is_not_lost() {
         let mut agreement = Agreement::default();
-        agreement.add([].into_iter());
-        agreement.add([rest(1, 0)].into_iter());
+        agreement.add([].into_iter(), [].into_iter());
+        agreement.add([rest(1, 0)].into_iter(), [].into_iter());
         assert!(!agreement.is_lost(&rest(1, 0)));
     }
 }

@@ -4,7 +4,7 @@
 //! only if that goroutine rested all the time, so nobody is taken to rest without being asked for
 //! again behind everything else.
 
-use std::ops::Range;
+use std::{ops::Range, thread, time::Duration};
 
 use hashbrown::HashMap;
 
@@ -23,7 +23,10 @@ use crate::{
 /// `g`s read together: 4 MiB of them.
 const BATCH: usize = 8192;
 /// How often a `g` is read whose stack is just being looked at or moved.
-const ATTEMPTS: usize = 12;
+const ATTEMPTS: u32 = 16;
+/// The first of them follow one another at once, the others after longer and longer pauses: 45 ms in all.
+const PATIENT: u32 = 7;
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// A goroutine at the moment at which its `g` was read. Small, because there may be 200,000.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -286,7 +289,11 @@ fn read(
     };
     let size = size_of_g(layout, *first)?;
     let mut left = addresses.to_vec();
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        // Who looks at the stack may have lost its processor meanwhile.
+        if attempt >= PATIENT {
+            thread::sleep(PAUSE * (attempt - PATIENT + 1));
+        }
         let mut again = Vec::new();
         let extents = Extent::each(left.iter().copied(), size);
         memory.read_extents(&extents, &mut |index, bytes| {

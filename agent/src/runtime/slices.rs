@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// A slice.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slice {
     /// The first element.
     pub(super) elements: RuntimeAddress,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Options, Session, SessionError, names, probing::Cost, spending::Used};
+use super::{Options, Session, SessionError, names, probing::Cost};
 use crate::{
     binary::RuntimeAddress,
     governor::{Change, Mode, Tick, in_words},

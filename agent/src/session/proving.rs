@@ -191,7 +191,7 @@ fn prove(
         shared.spent_ns.fetch_add(nanos(cost), Relaxed);
         cost.div_f64(share.max(1e-4)).max(BETWEEN)
     };
-    for _ in 1..DEFAULT_PASSES {
+    while !prover.is_settled(DEFAULT_PASSES) {
         let made = prover.rehearse(&mut watch);
         let pause = pay();
         made?;

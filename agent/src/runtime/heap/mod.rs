@@ -61,6 +61,9 @@ const USERS: [&str; 6] = [
     "runtime.allocmcache",
 ];
 
+/// How often a list that was moved away is read anew.
+const LIST_TRIES: usize = 8;
+
 /// Why the heap cannot be told.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -164,7 +167,8 @@ impl Heap {
 
     /// Whether the first span of the list is found again by way of its address.
     fn is_plausible(&self, memory: &impl MemoryReader) -> Result<bool, HeapError> {
-        let all = self.all_spans(memory)?;
+        let header = self.mheap.plus(self.layout.all_spans.into())?;
+        let all = Slice::read(memory, "the list of spans", header, MAX_SPANS)?;
         if all.length == 0 {
             return Ok(false);
         }
@@ -184,10 +188,31 @@ impl Heap {
         Ok(start_of_it != 0 && start_of_it <= start && start_of_it.is_multiple_of(PAGE))
     }
 
-    /// The list of all spans there ever were; records of spans that are free now are in it too.
-    fn all_spans(&self, memory: &impl MemoryReader) -> Result<Slice, MemoryError> {
-        let header = self.mheap.plus(self.layout.all_spans.into())?;
-        Slice::read(memory, "the list of spans", header, MAX_SPANS)
+    /// A list of the heap's books, whole. It is given back to the kernel when a longer one takes its
+    /// place, so it may be gone while it is read.
+    fn list(
+        &self,
+        memory: &impl MemoryReader,
+        what: &'static str,
+        header: u32,
+        max: u64,
+    ) -> Result<Vec<u64>, HeapError> {
+        let header = self.mheap.plus(header.into())?;
+        let slice = || Slice::read(memory, what, header, max);
+        let mut now = slice()?;
+        for _ in 0..LIST_TRIES {
+            match slice_numbers(memory, now.elements, now.length) {
+                Err(MemoryError::Unmapped { .. }) => {
+                    let before = std::mem::replace(&mut now, slice()?);
+                    if before == now {
+                        break;
+                    }
+                }
+                read => return Ok(read?),
+            }
+        }
+        let address = header;
+        Err(HeapError::Moving { what, address })
     }
 
     /// The heap's sweep generation, two more with each collection.

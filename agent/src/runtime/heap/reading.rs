@@ -7,10 +7,9 @@
 //! use, which only loses proofs.
 
 use super::{
-    ARENA, Heap, HeapError, MAX_ADDRESS, PAGE,
+    ARENA, Heap, HeapError, MAX_ADDRESS, MAX_SPANS, PAGE,
     layout::RawSpan,
     page_table::arenas_of,
-    slice_numbers,
     spans::{Span, Spans},
 };
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
 };
 
 /// Records that are read and looked at before the next: their copies take some megabytes.
-const BATCH: u64 = 1 << 14;
+const BATCH: usize = 1 << 14;
 /// Arenas with spans that a table of pages is made for, whatever the limit: it takes 32 MiB.
 const FEW_ARENAS: u64 = 1024;
 
@@ -40,20 +39,16 @@ impl Heap {
             return Err(HeapError::TooLarge { bytes, limit });
         }
         let generation = self.sweep_generation(memory)?;
-        let all = self.all_spans(memory)?;
+        // Records of spans that are free now are in it too.
+        let all = self.list(memory, "the list of spans", self.layout.all_spans, MAX_SPANS)?;
         let mut read = Read::default();
-        let mut first = 0;
-        while first < all.length {
-            let length = BATCH.min(all.length - first);
-            let elements = all.elements.plus(first * 8)?;
-            let records = slice_numbers(memory, elements, length)?;
-            self.read_batch(memory, &records, &mut read)?;
+        for records in all.chunks(BATCH) {
+            self.read_batch(memory, records, &mut read)?;
             // What the spans claim together, not what the heap's books say, is what we hold.
             let bytes = read.bytes;
             if bytes > limit {
                 return Err(HeapError::TooLarge { bytes, limit });
             }
-            first += length;
         }
         let max_arenas = FEW_ARENAS.max(limit / ARENA * 16);
         let mut scattered: Vec<u64> = read
@@ -127,8 +122,8 @@ impl Heap {
     pub(super) fn arena_starts(&self, memory: &impl MemoryReader) -> Result<Vec<u64>, HeapError> {
         let header = self.mheap.plus(self.layout.all_arenas.into())?;
         let what = "the list of arenas";
-        let all = super::Slice::read(memory, what, header, MAX_ADDRESS / ARENA)?;
-        let numbers = slice_numbers(memory, all.elements, all.length)?;
+        let max = MAX_ADDRESS / ARENA;
+        let numbers = self.list(memory, what, self.layout.all_arenas, max)?;
         let starts = numbers.into_iter().map(|number| {
             let start = number.wrapping_mul(ARENA).wrapping_sub(self.arena_bias);
             bounded("the number of an arena", header, start, MAX_ADDRESS)

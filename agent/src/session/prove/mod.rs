@@ -107,14 +107,14 @@ fn passes<T>(
             phase: Phase::Candidates,
         },
     };
-    for pass in 1..options.passes {
-        told.begin(pass);
+    while !prover.is_settled(options.passes) {
+        told.begin();
         prover.pass(false, &mut told, |_, _| Ok(()))?;
         told.now.bytes_expected = told.now.bytes_done;
         told.enter(Phase::Pause);
         thread::sleep(options.pause);
     }
-    told.begin(options.passes);
+    told.begin();
     let moment = Moment {
         now_ns: nanos(clock(ClockId::CLOCK_MONOTONIC)),
         pid: Some(inspected.process.pid()),
@@ -196,8 +196,9 @@ struct Told<'f> {
 }
 
 impl Told<'_> {
-    fn begin(&mut self, pass: u32) {
-        self.now.pass = pass;
+    fn begin(&mut self) {
+        self.now.pass += 1;
+        self.now.passes = self.now.passes.max(self.now.pass);
         self.now.bytes_done = 0;
         self.enter(Phase::Marking);
     }

@@ -3,7 +3,7 @@
 use super::{ProveError, candidates, roots::{Places, ProcessRoots}};
 use crate::{
     memory::MemoryReader,
-    proof::{Agreement, Marks, Objects, Pass, Paths, ProofError, Watch, pass},
+    proof::{Agreement, Marks, Objects, Pass, Paths, ProofError, Sign, Watch, pass},
     runtime::{
         Roster, WaitReasons,
         frames::Frames,
@@ -143,7 +143,10 @@ impl<'p, M: MemoryReader> Prover<'p, M> {
             );
             let gone_over = roots.and_then(|mut roots| {
                 let marks = Marks::new(&spans, paths);
-                let books = || Ok(self.heap.spans(self.memory, u64::MAX)?);
+                let books = || match self.heap.has_grown(self.memory, &spans)? {
+                    true => Err(ProofError::Unsteady),
+                    false => Ok(self.heap.spans(self.memory, u64::MAX)?),
+                };
                 let mut objects = Objects::new(&self.heap, self.memory, &mut self.maps);
                 let done = pass(&mut objects, &mut roots, marks, books, watch)?;
                 Ok((roots, done))
@@ -157,7 +160,10 @@ impl<'p, M: MemoryReader> Prover<'p, M> {
                 Err(error) => return Err(error.into()),
             };
             let unreached = pass.candidates.left().map(|member| roots.rest(member));
-            self.agreement.add(unreached);
+            let alive = pass.candidates.alive().iter();
+            let reached = alive.filter(|(_, sign)| *sign != Sign::Moved);
+            let reached = reached.map(|(member, _)| roots.rest(*member));
+            self.agreement.add(unreached, reached);
             let done = Done {
                 pass,
                 roots,
@@ -196,6 +202,17 @@ impl<'p, M: MemoryReader> Prover<'p, M> {
                 },
                 error => ProveError::Proof(error.into()),
             })
+    }
+}
+
+impl<M> Prover<'_, M> {
+    /// Whether the last pass may be made: all those before have agreed for long enough that with it
+    /// `passes` have. Where a program carries pointers from place to place faster than they are looked at,
+    /// some pass finds who others have missed; then more are made, up to so many times as many.
+    pub(in crate::session) fn is_settled(&self, passes: u32) -> bool {
+        const TIMES: u32 = 5;
+        self.agreement.steady() + 2 >= passes && self.agreement.passes() + 1 >= passes
+            || self.agreement.passes() >= passes * TIMES
     }
 }
 
