@@ -5,14 +5,13 @@
 use gostray_tests::cells::{self, Differences};
 use gostray_tests::go::{self, Mode};
 use gostray_tests::need_root_and_releases;
-use gostray_tests::prove::{Compared, Proofs};
+use gostray_tests::prove::{Compared, Goids, Proofs};
 
 /// How long the passes are apart here: nothing moves.
 const PAUSE: [&str; 2] = ["--pause-between", "50ms"];
 
-/// Every scenario in these releases and modes: nothing that lives is proven, all that is leaked is,
-/// except where something that is no reference looks like one; of those the newest release finds
-/// 99 of 100 too.
+/// Every scenario in these releases and modes: nothing that lives is proven; of what is leaked 99 of 100
+/// are, also where something that is no reference looks like one in the newest release.
 #[track_caller]
 fn compare(toolchains: &[go::Toolchain], modes: &[Mode]) {
     let mut differences = Differences::default();
@@ -28,8 +27,11 @@ fn compare(toolchains: &[go::Toolchain], modes: &[Mode]) {
             let scenario = wrong.split_once(" of ").map_or("", |(_, name)| name);
             differences.add(&proofs.name, format!("proven, but alive: {scenario}"));
         }
-        for name in compared.missed.keys() {
-            if !proofs.truth.is_hard(name) {
+        // What lies dead on the stack of one that runs may keep one or the other.
+        let easy = compared.missed.keys();
+        let easy: Vec<_> = easy.filter(|name| !proofs.truth.is_hard(name)).collect();
+        if easy.len() * 100 > compared.found {
+            for name in easy {
                 differences.add(&proofs.name, format!("not proven: {name}"));
             }
         }
@@ -71,7 +73,12 @@ fn the_same_as_the_detector_of_go() {
             let mut proofs = Proofs::new(toolchain, mode, "all").unwrap();
             // First: the detector leaves its marks, which gostray takes for proofs.
             let ours = proofs.prove(&PAUSE).unwrap().leaked().unwrap();
-            let theirs = proofs.oracle().unwrap();
+            let all_of_theirs = proofs.oracle().unwrap();
+            // Whoever has a weak pointer could still wake these: the detector does not count that.
+            let weak = proofs.truth.alive();
+            let weak = weak.filter(|(_, name)| name.starts_with("weak/"));
+            let weak: Goids = weak.map(|(goid, _)| goid).collect();
+            let theirs: Goids = all_of_theirs.difference(&weak).copied().collect();
             let extra: Vec<_> = ours.difference(&theirs).collect();
             let found = ours.intersection(&theirs).count();
             let compared = Compared::new(&ours, &proofs.truth);
@@ -87,9 +94,9 @@ fn the_same_as_the_detector_of_go() {
             assert!(found * 100 >= theirs.len() * 99, "{}", compared.summary());
             // Its marks are proofs.
             let marked = proofs.prove(&PAUSE).unwrap().leaked().unwrap();
-            let missing: Vec<_> = theirs.difference(&marked).collect();
+            let missing: Vec<_> = all_of_theirs.difference(&marked).collect();
             assert_eq!(missing, Vec::<&u64>::new(), "marked, and not proven");
-            let extra: Vec<_> = marked.difference(&theirs).collect();
+            let extra: Vec<_> = marked.difference(&all_of_theirs).collect();
             assert_eq!(extra, Vec::<&u64>::new(), "neither marked nor leaked");
         }
     }

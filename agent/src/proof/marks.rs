@@ -135,10 +135,10 @@ impl<'a> Marks<'a> {
         }
     }
 
-    /// Takes back that the object at `address` was read, or was not to be.
-    pub fn read_again(&mut self, address: u64) {
+    /// Takes back that the object at `address` was read, or was not to be. Whether there is one.
+    pub fn read_again(&mut self, address: u64) -> bool {
         let Some((span_number, index)) = self.spans.find(address) else {
-            return;
+            return false;
         };
         let span = &self.spans.all()[span_number as usize];
         let object = span.first_word as usize * 64 + index as usize;
@@ -146,6 +146,7 @@ impl<'a> Marks<'a> {
         if self.reached.has(object) && !span.no_scan {
             self.wait(span_number);
         }
+        true
     }
 
     /// Spans that wait to be read, by address; from now on they do not.

@@ -53,7 +53,11 @@ pub trait Roots {
     /// everything: its `g`s, and the sudogs of those that rest. They are not followed.
     fn leaves(&self) -> Vec<u64>;
 
-    /// Tells the words of goroutines, by their places in the roster, that may be live pointers.
+    /// The address of a goroutine's `g`, which is one of the leaves. Of one that is alive it is followed:
+    /// labels, what a coroutine hands over and the like.
+    fn g(&self, member: u32) -> u64;
+
+    /// Tells the words of the stacks of goroutines, by their places in the roster, that may be live pointers.
     ///
     /// # Errors
     /// Not all could be read.
@@ -72,7 +76,8 @@ pub trait Roots {
 pub struct Moved {
     /// Places in the roster, rising.
     pub members: Vec<u32>,
-    /// Objects that are leaves no longer, as they may have been used for something else: their sudogs.
+    /// Objects that are leaves no longer, as they may have been used for something else: their `g`s and
+    /// sudogs, and the `g`s of those that were created.
     pub leaves: Vec<u64>,
 }
 
@@ -147,6 +152,12 @@ fn wake(
                 marks.reach_root(*thing, Root::Waited { goroutine });
             }
         }
+        let (g, goroutine) = (roots.g(*member), *member);
+        // All are objects of the heap; if one seems to be none, the books were not read well.
+        if !marks.read_again(g) {
+            return Err(ProofError::Unsteady);
+        }
+        marks.reach_root(g, Root::Goroutine { goroutine });
     }
     roots.goroutines(members, &mut |root, word| marks.reach_root(word, root))
 }

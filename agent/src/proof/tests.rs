@@ -23,6 +23,9 @@ const SIZE: u64 = 64;
 const NO_SCAN: u64 = HEAP + PAGE;
 const LATER: u64 = HEAP + 2 * PAGE;
 
+/// All goroutines have the same `g`, in which there is nothing.
+const G: u64 = HEAP + PAGE - SIZE;
+
 /// The address of object `n`.
 fn object(n: u64) -> u64 {
     HEAP + n * SIZE
@@ -150,6 +153,10 @@ impl Roots for World {
 
     fn leaves(&self) -> Vec<u64> {
         self.leaves.clone()
+    }
+
+    fn g(&self, _: u32) -> u64 {
+        G
     }
 
     fn goroutines(&mut self, members: &[u32], tell: &mut TellWord<'_>) -> Result<(), ProofError> {

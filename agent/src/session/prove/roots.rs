@@ -21,8 +21,6 @@ use crate::{
 
 /// Bytes of data that are read together.
 const PIECE: u64 = 1 << 20;
-/// `g`s that are read together: half a megabyte.
-const GOROUTINES: usize = 1024;
 
 /// Where things are in a process, found once.
 pub(super) struct Places<'p> {
@@ -108,20 +106,6 @@ impl<'p, M: MemoryReader> ProcessRoots<'p, M> {
         &self.roster.goroutines[place as usize]
     }
 
-    /// All words of the `g`s of `members`: deferred calls, labels, what a coroutine hands over.
-    fn heads(&mut self, members: &[u32], tell: &mut TellWord<'_>) -> Result<(), ProofError> {
-        for some in members.chunks(GOROUTINES) {
-            let addresses = some.iter().map(|place| self.member(*place).address);
-            let extents = Extent::each(addresses, self.places.layout.size as usize);
-            self.bytes += extents.iter().map(|e| e.length as u64).sum::<u64>();
-            all_words(self.memory, &extents, &mut |index, _, word| {
-                let goroutine = some[index];
-                tell(Root::Goroutine { goroutine }, word);
-            })?;
-        }
-        Ok(())
-    }
-
     /// All words of stacks, with whose they are; `None` for one that is not in the roster.
     fn whole(
         &mut self,
@@ -198,8 +182,11 @@ impl<M: MemoryReader> Roots for ProcessRoots<'_, M> {
         all.map(|address| address.0).collect()
     }
 
+    fn g(&self, member: u32) -> u64 {
+        self.member(member).address.0
+    }
+
     fn goroutines(&mut self, members: &[u32], tell: &mut TellWord<'_>) -> Result<(), ProofError> {
-        self.heads(members, tell)?;
         let (resting, running): (Vec<u32>, Vec<u32>) =
             members.iter().partition(|member| self.member(**member).rests);
         let stacks: Vec<_> = running
@@ -266,12 +253,11 @@ impl<M: MemoryReader> Roots for ProcessRoots<'_, M> {
                 return Err(error.into());
             }
         }
-        let leaves = members.iter().map(|place| self.member(*place));
-        let leaves = leaves.flat_map(|member| self.roster.sudogs(member));
-        Ok(Moved {
-            leaves: leaves.map(|address| address.0).collect(),
-            members,
-        })
+        let was = members.iter().map(|place| self.member(*place));
+        let sudogs = was.clone().flat_map(|member| self.roster.sudogs(member));
+        let gs = was.chain(&now.created).map(|member| &member.address);
+        let leaves = sudogs.chain(gs).map(|address| address.0).collect();
+        Ok(Moved { members, leaves })
     }
 }
 
