@@ -41,6 +41,8 @@ pub struct Tally {
     pub candidates: u64,
     /// How often gostray said that too much changed to prove anything.
     pub refused: u64,
+    /// Alive, and missed by a pass, but not by all: how near it came to being wrong.
+    pub found_later: u64,
     /// Leaked and proven.
     pub found: u64,
     /// Leaked and not proven.
@@ -63,6 +65,7 @@ impl Tally {
         self.rounds += 1;
         self.passes += proof.json["passes"].as_u64().context("no passes")?;
         self.candidates += proof.json["candidates"].as_u64().context("no candidates")?;
+        self.found_later += proof.json["found_later"].as_u64().context("no found_later")?;
         self.found += compared.found as u64;
         self.missed += compared.missed() as u64;
         let name = |one: String| format!("{what}: goroutine {one}");
@@ -75,11 +78,12 @@ impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} rounds of {} passes, {} refused, {} candidates, {} moves; {} leaked found, {} missed, {} proven that live {:?}",
+            "{} rounds of {} passes, {} refused, {} candidates ({} found later), {} moves; {} leaked found, {} missed, {} proven that live {:?}",
             self.rounds,
             self.passes,
             self.refused,
             self.candidates,
+            self.found_later,
             self.moves,
             self.found,
             self.missed,

@@ -28,6 +28,9 @@ pub struct Proof {
     pub taken_at: String,
     /// Passes over the heap that agreed.
     pub passes: u32,
+    /// Goroutines that one pass did not reach, of which a later one said that they are alive: so fast the
+    /// program carries pointers from place to place. Where there are any, more passes are made.
+    pub found_later: u64,
     /// Goroutines alive at the last pass, the runtime's own included.
     pub goroutines: u64,
     /// Of those, the ones that wait for another goroutine: on channels, locks, groups, conditions.

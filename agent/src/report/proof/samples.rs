@@ -113,6 +113,7 @@ pub(super) fn proof() -> Proof {
         pid: Some(4711),
         taken_at: "2026-11-20T21:28:31.000Z".into(),
         passes: 3,
+        found_later: 0,
         goroutines: 25,
         candidates: 20,
         leaked: vec![nil_receiver(), found_by_the_runtime(), senders()],

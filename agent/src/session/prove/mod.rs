@@ -133,6 +133,7 @@ fn empty(inspected: &Inspected, done: &Done<'_, '_, LiveMemory>, taken_at: Strin
         pid: Some(inspected.process.pid()),
         taken_at,
         passes: done.agreement.passes(),
+        found_later: done.agreement.found_later(),
         goroutines: done.roots.roster().goroutines.len() as u64,
         candidates: 0,
         leaked: Vec::new(),

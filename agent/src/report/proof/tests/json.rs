@@ -21,6 +21,7 @@ fn a_proof_has_the_contracts_names() {
             "pid",
             "taken_at",
             "passes",
+            "found_later",
             "goroutines",
             "candidates",
             "leaked",
