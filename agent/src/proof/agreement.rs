@@ -44,7 +44,11 @@ impl Agreement {
             self.lost = unreached;
             return;
         }
-        let found = reached.filter(|rest| self.is_lost(rest)).count() as u64;
+        let mut found = 0;
+        for rest in reached.filter(|rest| self.is_lost(rest)) {
+            tracing::debug!(goid = rest.goid, pass = self.passes, "found by a later pass");
+            found += 1;
+        }
         self.found_later += found;
         self.steady = if found > 0 { 0 } else { self.steady + 1 };
         self.lost

@@ -2,35 +2,42 @@
 
 /// An array of bits. Its length never changes; what lies beyond is not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bits {
+pub(super) struct Bits {
     words: Vec<u64>,
 }
 
 impl Bits {
     /// None of `64 * words` set.
     #[must_use]
-    pub fn zeroes(words: usize) -> Self {
+    pub(super) fn zeroes(words: usize) -> Self {
         Self {
             words: vec![0; words],
         }
     }
 
+    /// Those that are set in `words`.
+    pub(super) fn of(words: &[u64]) -> Self {
+        Self {
+            words: words.to_vec(),
+        }
+    }
+
     /// None of at least `count` set.
     #[must_use]
-    pub fn for_count(count: usize) -> Self {
+    pub(super) fn for_count(count: usize) -> Self {
         Self::zeroes(count.div_ceil(64))
     }
 
     /// Whether it is set.
     #[inline]
     #[must_use]
-    pub fn has(&self, bit: usize) -> bool {
+    pub(super) fn has(&self, bit: usize) -> bool {
         self.word(bit / 64) & (1 << (bit % 64)) != 0
     }
 
     /// Sets it. Whether it was not set before.
     #[inline]
-    pub fn set(&mut self, bit: usize) -> bool {
+    pub(super) fn set(&mut self, bit: usize) -> bool {
         let mask = 1 << (bit % 64);
         match self.words.get_mut(bit / 64) {
             Some(word) if *word & mask == 0 => {
@@ -43,7 +50,7 @@ impl Bits {
 
     /// Takes it back.
     #[inline]
-    pub fn clear(&mut self, bit: usize) {
+    pub(super) fn clear(&mut self, bit: usize) {
         if let Some(word) = self.words.get_mut(bit / 64) {
             *word &= !(1 << (bit % 64));
         }
@@ -52,29 +59,22 @@ impl Bits {
     /// Sixty-four of them, the first one lowest.
     #[inline]
     #[must_use]
-    pub fn word(&self, index: usize) -> u64 {
+    pub(super) fn word(&self, index: usize) -> u64 {
         self.words.get(index).copied().unwrap_or(0)
     }
 
     /// Sets all that are set in `bits`, the word at `index`.
     #[inline]
-    pub fn set_word(&mut self, index: usize, bits: u64) {
+    pub(super) fn set_word(&mut self, index: usize, bits: u64) {
         if let Some(word) = self.words.get_mut(index) {
             *word |= bits;
         }
-    }
-
-    /// How many are set.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        let ones = self.words.iter().map(|word| u64::from(word.count_ones()));
-        ones.sum()
     }
 }
 
 /// The places of the bits set in `word`, the lowest first.
 #[inline]
-pub fn ones(mut word: u64) -> impl Iterator<Item = usize> {
+pub(super) fn ones(mut word: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let place = word.trailing_zeros() as usize;
         word &= word.wrapping_sub(1);
@@ -94,7 +94,7 @@ mod tests {
         assert!(bits.has(69) && !bits.has(68));
         assert_eq!(ones(bits.word(1)).collect::<Vec<_>>(), [5]);
         bits.clear(69);
-        assert_eq!(bits.count(), 0);
+        assert_eq!(bits, Bits::for_count(70));
     }
 
     #[test]

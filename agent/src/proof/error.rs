@@ -49,6 +49,10 @@ pub trait Watch {
     /// # Errors
     /// [`ProofError::Stopped`]: it is not to go on.
     fn went_on(&mut self, bytes: u64) -> Result<(), ProofError>;
+
+    /// The end of a pass is looked at once more. A thread that the kernel has put aside in the middle of
+    /// carrying a pointer has it in a register, where nobody can see it: it should have run until then.
+    fn looks_again(&mut self) {}
 }
 
 /// Lets everything go on.

@@ -22,12 +22,18 @@ pub struct Marks<'a> {
     reached: Bits,
     /// Those whose words have been followed, or are not to be.
     read: Bits,
+    /// Objects that were free when the books were read, and have not been found to be in use since.
+    free: Bits,
+    /// Objects that are not to be read.
+    leaves: HashSet<usize>,
     /// Spans with objects that were reached and not read, each once.
     waiting: Vec<u32>,
     is_waiting: Bits,
     /// Pages of the heap where a word points to and there was no object when the books were read.
     strange: HashSet<u64>,
     too_strange: bool,
+    /// Spans that came meanwhile and have been told, of this look.
+    looked_at: HashSet<u64>,
     paths: Option<Paths>,
 }
 
@@ -38,10 +44,13 @@ impl<'a> Marks<'a> {
         Self {
             reached: Bits::zeroes(spans.bit_words()),
             read: Bits::zeroes(spans.bit_words()),
+            free: Bits::of(spans.free_objects()),
+            leaves: HashSet::new(),
             waiting: Vec::new(),
             is_waiting: Bits::for_count(spans.all().len()),
             strange: HashSet::new(),
             too_strange: false,
+            looked_at: HashSet::new(),
             paths,
             spans,
         }
@@ -96,8 +105,7 @@ impl<'a> Marks<'a> {
         }
         // What was free may be in use by now; [`Self::used_again`] tells at the end of the pass.
         if !span.no_scan && !self.read.has(object) {
-            let free = self.spans.free_objects().get(object / 64).copied();
-            if free.unwrap_or(0) & 1 << (object % 64) != 0 {
+            if self.free.has(object) {
                 self.read.set(object);
             } else {
                 self.wait(span_number);
@@ -128,10 +136,20 @@ impl<'a> Marks<'a> {
         self.reached.has(object)
     }
 
+    /// Whether the object of this number has been reached and read, and was to be.
+    #[inline]
+    pub(super) fn was_read(&self, object: usize) -> bool {
+        self.reached.has(object)
+            && self.read.has(object)
+            && !self.free.has(object)
+            && !self.leaves.contains(&object)
+    }
+
     /// The object at `address` is not to be read, though it may be reached.
     pub fn leave(&mut self, address: u64) {
         if let Some(object) = self.object(address) {
             self.read.set(object);
+            self.leaves.insert(object);
         }
     }
 
@@ -143,6 +161,7 @@ impl<'a> Marks<'a> {
         let span = &self.spans.all()[span_number as usize];
         let object = span.first_word as usize * 64 + index as usize;
         self.read.clear(object);
+        self.leaves.remove(&object);
         if self.reached.has(object) && !span.no_scan {
             self.wait(span_number);
         }
@@ -180,12 +199,12 @@ impl<'a> Marks<'a> {
         None
     }
 
-    /// What the end of a pass has to look at again, from the books as they are `now`: spans that are
-    /// new, or not what they were, where words point to.
+    /// What the end of a pass has to look at besides, by the books as they are `now`: spans that are new, or
+    /// not what they were, where words point to. Each is told once a look.
     ///
     /// # Errors
     /// There are more such places than are remembered.
-    pub(super) fn changed(&self, now: &Spans) -> Result<Vec<(u64, u64)>, ProofError> {
+    pub(super) fn changed(&mut self, now: &Spans) -> Result<Vec<(u64, u64)>, ProofError> {
         if self.too_strange {
             return Err(ProofError::Unsteady);
         }
@@ -201,7 +220,12 @@ impl<'a> Marks<'a> {
                     && before.element == span.element
                     && before.no_scan == span.no_scan
             });
-            if !is_same && !span.no_scan && self.is_touched(span.start, span.bytes) {
+            if !is_same
+                && !span.no_scan
+                && !self.looked_at.contains(&span.start)
+                && self.is_touched(span.start, span.bytes)
+            {
+                self.looked_at.insert(span.start);
                 changed.push((span.start, span.bytes));
             }
         }
@@ -237,10 +261,7 @@ impl<'a> Marks<'a> {
             }
             let first = span.first_word as usize;
             let count = (span.count as usize).div_ceil(64);
-            let pointed = |word: usize| {
-                let free = spans.free_objects().get(first + word).copied();
-                self.reached.word(first + word) & free.unwrap_or(0)
-            };
+            let pointed = |word: usize| self.reached.word(first + word) & self.free.word(first + word);
             if (0..count).all(|word| pointed(word) == 0) {
                 continue;
             }
@@ -255,10 +276,16 @@ impl<'a> Marks<'a> {
                 again.extend(ones(used).map(|place| (first + word) * 64 + place));
             }
             for object in again {
+                self.free.clear(object);
                 self.read.clear(object);
                 self.wait(number);
             }
         }
+    }
+
+    /// From now on spans that came meanwhile are told anew.
+    pub(super) fn look_again(&mut self) {
+        self.looked_at.clear();
     }
 
     /// Objects reached, and their bytes.

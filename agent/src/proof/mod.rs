@@ -5,6 +5,7 @@
 //! [`Roots`], and what the heap looks like through [`runtime::heap`](crate::runtime::heap). A mistake here may lose
 //! a proof, but must never make one: whatever is not known counts as alive.
 
+mod again;
 mod agreement;
 mod bits;
 mod error;

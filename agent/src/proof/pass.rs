@@ -5,13 +5,14 @@
 //!
 //! The program is not stopped, so a pointer may move from a place that has not been looked at yet to one
 //! that has. Against that: whoever has moved during the pass (ran, was created) is looked at again at
-//! its end, the whole stack with all that lies dead on it; so are the global variables, and what was
-//! allocated meanwhile and is pointed to. A pointer that hides from all that, being carried from one object
+//! its end, the whole stack with all that lies dead on it; so are the global variables, what those lead
+//! to (`again.rs`), and what was allocated meanwhile and is pointed to. A pointer that hides from all that, being carried from one object
 //! of the heap to another at the right moments, hides from one pass, but hardly from several, which is
 //! why [`Agreement`](super::Agreement) wants several.
 
 use super::{
     ProofError, Watch,
+    again::Again,
     follow::follow,
     marks::Marks,
     objects::Objects,
@@ -90,8 +91,9 @@ pub struct Pass<'s> {
     pub candidates: Candidates,
 }
 
-/// Looks for moved goroutines so often at the end of a pass. Each look is shorter than the one before.
-const SETTLINGS: usize = 3;
+/// So often what moves is looked at at the end of a pass, unless nobody has moved. What is carried around
+/// at full speed is missed by one look in three or so; then it has to be missed by all of them.
+const LOOKS: usize = 12;
 
 /// Goes over everything once. `marks` are empty; `books` reads the heap's books as they are at the end.
 ///
@@ -101,7 +103,7 @@ pub fn pass<'s, M: MemoryReader>(
     objects: &mut Objects<'_, M>,
     roots: &mut impl Roots,
     mut marks: Marks<'s>,
-    books: impl FnOnce() -> Result<Spans, ProofError>,
+    books: impl Fn() -> Result<Spans, ProofError>,
     watch: &mut dyn Watch,
 ) -> Result<Pass<'s>, ProofError> {
     for leaf in roots.leaves() {
@@ -115,20 +117,35 @@ pub fn pass<'s, M: MemoryReader>(
     living.extend(candidates.alive().iter().map(|(member, _)| *member));
     wake(roots, &living, &mut marks)?;
     rounds(objects, roots, &weak, &mut candidates, &mut marks, watch)?;
-    let mut books = Some(books);
-    for _ in 0..SETTLINGS {
-        let moved = roots.settle(&mut |root, word| marks.reach_root(word, root))?;
+    for _ in 0..LOOKS {
+        let mut again = Again::new(&marks);
+        marks.look_again();
+        let moved = roots.settle(&mut |root, word| {
+            marks.reach_root(word, root);
+            again.add(&marks, word);
+        })?;
         for leaf in &moved.leaves {
             marks.read_again(*leaf);
         }
         candidates.drop_moved(|member| moved.members.binary_search(&member).is_ok());
-        if let Some(books) = books.take() {
-            roots.globals(&mut |root, word| marks.reach_root(word, root))?;
-            new_objects(objects.memory(), &mut marks, &books()?)?;
-        } else if moved.members.is_empty() {
+        again.read(objects, &mut marks, watch)?;
+        roots.globals(&mut |root, word| {
+            marks.reach_root(word, root);
+            again.add(&marks, word);
+        })?;
+        let now = books()?;
+        again.read(objects, &mut marks, watch)?;
+        loop {
+            rounds(objects, roots, &weak, &mut candidates, &mut marks, watch)?;
+            new_objects(objects.memory(), &mut marks, &now)?;
+            if marks.is_drained() {
+                break;
+            }
+        }
+        if moved.members.is_empty() {
             break;
         }
-        rounds(objects, roots, &weak, &mut candidates, &mut marks, watch)?;
+        watch.looks_again();
     }
     Ok(Pass { marks, candidates })
 }

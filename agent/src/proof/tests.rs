@@ -64,7 +64,7 @@ impl World {
         Self {
             memory: BytesMemory {
                 base: HEAP,
-                bytes: vec![0; 3 * PAGE as usize],
+                bytes: vec![0; 3 * 8192],
             },
             globals: Vec::new(),
             doing: Vec::new(),
@@ -119,13 +119,13 @@ impl World {
     fn pass<'s>(&mut self, spans: &'s Spans) -> Result<Pass<'s>, ProofError> {
         let memory = self.memory.clone();
         let paths = self.with_paths.then(|| Paths::new(spans.bit_words() * 64)).flatten();
-        let books = Self::spans(&self.free_later, self.has_later);
+        let (free, has_later) = (self.free_later.clone(), self.has_later);
         let mut maps = PointerMaps::conservative();
         pass(
             &mut Objects::new(&heap(), &memory, &mut maps),
             self,
             Marks::new(spans, paths),
-            move || Ok(books),
+            move || Ok(Self::spans(&free, has_later)),
             &mut Unwatched,
         )
     }

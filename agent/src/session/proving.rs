@@ -20,7 +20,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::{
     Landmarks, Program,
-    prove::{DEFAULT_PASSES, Moment, ProveError, Prover, SiteProof},
+    prove::{BETWEEN_LOOKS, DEFAULT_PASSES, Moment, ProveError, Prover, SiteProof},
     snapshot::nanos,
 };
 use crate::{
@@ -234,5 +234,9 @@ impl Watch for Ends<'_> {
             true => Err(ProofError::Stopped),
             false => Ok(()),
         }
+    }
+
+    fn looks_again(&mut self) {
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }

@@ -190,6 +190,9 @@ fn own_cpu() -> Duration {
     clock(ClockId::CLOCK_PROCESS_CPUTIME_ID)
 }
 
+/// About as long as the kernel lets a thread run before it takes another.
+pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
+
 /// Tells progress.
 struct Told<'f> {
     progress: &'f mut dyn FnMut(Progress),
@@ -215,5 +218,9 @@ impl Watch for Told<'_> {
         self.now.bytes_done += bytes;
         (self.progress)(self.now);
         Ok(())
+    }
+
+    fn looks_again(&mut self) {
+        thread::sleep(BETWEEN_LOOKS);
     }
 }
