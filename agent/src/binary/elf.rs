@@ -404,7 +404,9 @@ impl<'a> ElfView<'a> {
             };
             let symbol = symbols.iter().filter(|s| is_defined(s)).find(covers)?;
             let name = c_string_at(names, u64::from(symbol.st_name.get(LittleEndian)))?;
-            let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
+            let name = std::str::from_utf8(name)
+                .ok()
+                .filter(|name| !name.is_empty())?;
             Some((name, LinkAddress(symbol.st_value.get(LittleEndian))))
         });
         covering.next()

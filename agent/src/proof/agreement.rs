@@ -46,7 +46,11 @@ impl Agreement {
         }
         let mut found = 0;
         for rest in reached.filter(|rest| self.is_lost(rest)) {
-            tracing::debug!(goid = rest.goid, pass = self.passes, "found by a later pass");
+            tracing::debug!(
+                goid = rest.goid,
+                pass = self.passes,
+                "found by a later pass"
+            );
             found += 1;
         }
         self.found_later += found;
@@ -99,7 +103,10 @@ mod tests {
     #[test]
     fn only_those_that_every_pass_missed_are_lost() {
         let mut agreement = Agreement::default();
-        agreement.add([rest(1, 0), rest(2, 0), rest(3, 0)].into_iter(), [].into_iter());
+        agreement.add(
+            [rest(1, 0), rest(2, 0), rest(3, 0)].into_iter(),
+            [].into_iter(),
+        );
         assert_eq!(agreement.steady(), 0);
         agreement.add(
             [rest(1, 0), rest(3, 1)].into_iter(),

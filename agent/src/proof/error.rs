@@ -15,9 +15,7 @@ pub enum ProofError {
     #[error("what is alive could not all be read: {0}")]
     Memory(#[from] MemoryError),
     /// Too much was allocated while the pass went on.
-    #[error(
-        "the heap changed too much while it was read; try again when the program is less busy"
-    )]
+    #[error("the heap changed too much while it was read; try again when the program is less busy")]
     Unsteady,
     /// Goroutines whose state could not be read: nobody knows what they hold.
     #[error("{0} goroutines could not be read each time it was tried")]
@@ -35,7 +33,10 @@ impl ProofError {
             Self::Unsteady | Self::Goroutines(_) | Self::Heap(HeapError::Moving { .. }) => true,
             // What was there a moment ago was given back.
             Self::Memory(error) | Self::Heap(HeapError::Memory(error)) => {
-                matches!(error, MemoryError::Unmapped { .. } | MemoryError::Implausible { .. })
+                matches!(
+                    error,
+                    MemoryError::Unmapped { .. } | MemoryError::Implausible { .. }
+                )
             }
             Self::Heap(_) | Self::Stopped => false,
         }

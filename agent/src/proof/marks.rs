@@ -261,7 +261,8 @@ impl<'a> Marks<'a> {
             }
             let first = span.first_word as usize;
             let count = (span.count as usize).div_ceil(64);
-            let pointed = |word: usize| self.reached.word(first + word) & self.free.word(first + word);
+            let pointed =
+                |word: usize| self.reached.word(first + word) & self.free.word(first + word);
             if (0..count).all(|word| pointed(word) == 0) {
                 continue;
             }

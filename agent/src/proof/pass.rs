@@ -152,16 +152,14 @@ pub fn pass<'s, M: MemoryReader>(
 
 /// Goroutines that are no candidates.
 fn living(doing: &[Doing]) -> Vec<u32> {
-    let lives = (0..).zip(doing).filter(|(_, doing)| **doing == Doing::Lives);
+    let lives = (0..)
+        .zip(doing)
+        .filter(|(_, doing)| **doing == Doing::Lives);
     lives.map(|(member, _)| member).collect()
 }
 
 /// What these goroutines hold and wait on is alive.
-fn wake(
-    roots: &mut impl Roots,
-    members: &[u32],
-    marks: &mut Marks<'_>,
-) -> Result<(), ProofError> {
+fn wake(roots: &mut impl Roots, members: &[u32], marks: &mut Marks<'_>) -> Result<(), ProofError> {
     for member in members {
         if let Some(Doing::On(things)) = roots.doing().get(*member as usize) {
             let goroutine = *member;

@@ -102,9 +102,7 @@ impl<'m, 's> Retention<'m, 's> {
         let span = self.span(number);
         let object = span.first_word as usize * 64 + index as usize;
         let free = self.marks.spans().free_objects().get(object / 64).copied();
-        if self.marks.has_reached_object(object)
-            || free.unwrap_or(0) & 1 << (object % 64) != 0
-        {
+        if self.marks.has_reached_object(object) || free.unwrap_or(0) & 1 << (object % 64) != 0 {
             return;
         }
         let holders = self

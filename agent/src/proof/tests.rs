@@ -118,7 +118,10 @@ impl World {
 
     fn pass<'s>(&mut self, spans: &'s Spans) -> Result<Pass<'s>, ProofError> {
         let memory = self.memory.clone();
-        let paths = self.with_paths.then(|| Paths::new(spans.bit_words() * 64)).flatten();
+        let paths = self
+            .with_paths
+            .then(|| Paths::new(spans.bit_words() * 64))
+            .flatten();
         let (free, has_later) = (self.free_later.clone(), self.has_later);
         let mut maps = PointerMaps::conservative();
         pass(
@@ -245,7 +248,11 @@ fn what_is_no_object_of_the_heap_may_be_touched_by_anybody() {
     let spans = World::spans(&[], false);
     let pass = world.pass(&spans).expect("a pass");
     assert_eq!(pass.candidates.left().count(), 0);
-    assert!(pass.candidates.alive().contains(&(holder, Sign::Outside(0x50_0000))));
+    assert!(
+        pass.candidates
+            .alive()
+            .contains(&(holder, Sign::Outside(0x50_0000)))
+    );
 }
 
 #[test]

@@ -118,8 +118,7 @@ fn blocked_in_calls(stack: &[Call], main_module: Option<&str>) -> Option<Place> 
             .any(|package| call.function.starts_with(package))
     };
     let line = Call::own(stack, main_module);
-    line.or_else(|| stack.iter().find(outside))
-        .map(place)
+    line.or_else(|| stack.iter().find(outside)).map(place)
 }
 
 fn place(call: &Call) -> Place {

@@ -16,9 +16,10 @@ impl Session {
         let Some(proving) = &mut self.proving else {
             return Vec::new();
         };
-        let is_wanted = self.incidents.open().any(|(site, verdict)| {
-            verdict == Verdict::Likely && !self.suppressed.contains(&site)
-        });
+        let is_wanted = self
+            .incidents
+            .open()
+            .any(|(site, verdict)| verdict == Verdict::Likely && !self.suppressed.contains(&site));
         if is_wanted {
             proving.want();
         }

@@ -15,8 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use std::collections::HashMap;
 use nix::time::{ClockId, clock_gettime};
+use std::collections::HashMap;
 
 use super::{
     Landmarks, Program,

@@ -65,7 +65,9 @@ impl Tally {
         self.rounds += 1;
         self.passes += proof.json["passes"].as_u64().context("no passes")?;
         self.candidates += proof.json["candidates"].as_u64().context("no candidates")?;
-        self.found_later += proof.json["found_later"].as_u64().context("no found_later")?;
+        self.found_later += proof.json["found_later"]
+            .as_u64()
+            .context("no found_later")?;
         self.found += compared.found as u64;
         self.missed += compared.missed() as u64;
         let name = |one: String| format!("{what}: goroutine {one}");

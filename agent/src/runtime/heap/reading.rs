@@ -40,7 +40,12 @@ impl Heap {
         }
         let generation = self.sweep_generation(memory)?;
         // Records of spans that are free now are in it too.
-        let all = self.list(memory, "the list of spans", self.layout.all_spans, MAX_SPANS)?;
+        let all = self.list(
+            memory,
+            "the list of spans",
+            self.layout.all_spans,
+            MAX_SPANS,
+        )?;
         let mut read = Read::default();
         for records in all.chunks(BATCH) {
             self.read_batch(memory, records, &mut read)?;

@@ -294,7 +294,10 @@ impl Spans {
                 }
             }
         }
-        let arenas: Vec<u64> = spans.iter().map(|span| span.0 & !(super::ARENA - 1)).collect();
+        let arenas: Vec<u64> = spans
+            .iter()
+            .map(|span| span.0 & !(super::ARENA - 1))
+            .collect();
         Self::new(read, &bits, &arenas, None)
     }
 }

@@ -2,7 +2,12 @@
 
 use thiserror::Error;
 
-use crate::{proof::ProofError, runtime::{layout::LayoutError, modules::ModulesError}, report::size, session::LandmarksError};
+use crate::{
+    proof::ProofError,
+    report::size,
+    runtime::{layout::LayoutError, modules::ModulesError},
+    session::LandmarksError,
+};
 
 /// Why there is no proof.
 #[derive(Debug, Error)]
@@ -44,7 +49,9 @@ pub enum ProveError {
     #[error("nothing can be proven without the program's global variables: {0}")]
     Globals(#[source] ModulesError),
     /// To remember how each object was reached takes more memory than there should be.
-    #[error("its heap has too many objects to tell how each is reached; `gostray prove` without `--why` works")]
+    #[error(
+        "its heap has too many objects to tell how each is reached; `gostray prove` without `--why` works"
+    )]
     TooManyObjects,
     /// There is no goroutine, not even the main one.
     #[error("no goroutine is alive: the program is only just starting, or ending; try again")]

@@ -175,7 +175,13 @@ fn not_proven<M: MemoryReader>(
 
 /// Reasons for fields that a proof has too.
 pub(super) fn known_fields(unknown: Unknown) -> Unknown {
-    const FIELDS: [&str; 5] = ["wait_reason", "stack", "oldest_seconds", "labels", "waits_on"];
+    const FIELDS: [&str; 5] = [
+        "wait_reason",
+        "stack",
+        "oldest_seconds",
+        "labels",
+        "waits_on",
+    ];
     let has = |(field, _): &(&'static str, _)| FIELDS.contains(field);
     unknown.into_iter().filter(has).collect()
 }

@@ -13,11 +13,11 @@ mod sites;
 mod verdicts;
 mod why;
 
-pub use error::ProveError;
 pub(super) use describe::Moment;
+pub use error::ProveError;
+pub use options::{DEFAULT_PASSES, DEFAULT_PAUSE, Phase, Progress, ProveOptions};
 pub(super) use prover::Prover;
 pub(super) use sites::SiteProof;
-pub use options::{DEFAULT_PASSES, DEFAULT_PAUSE, Phase, Progress, ProveOptions};
 
 use std::{
     collections::HashMap,

@@ -157,11 +157,15 @@ impl<M: MemoryReader> Way<'_, '_, '_, M> {
                 .is_some_and(|inside| inside < range.bytes)
         });
         let is_own = range.is_none_or(|range| range.module == 0);
-        let symbol = is_own.then(|| program.binary.elf().variable_at(linked)).flatten();
+        let symbol = is_own
+            .then(|| program.binary.elf().variable_at(linked))
+            .flatten();
         Step::Global {
             name: symbol.map(|(name, _)| name.to_owned()),
             module: (!is_own).then(|| "a plugin or shared library".into()),
-            section: range.map_or("noptrbss or noptrdata", |range| range.name).into(),
+            section: range
+                .map_or("noptrbss or noptrdata", |range| range.name)
+                .into(),
             address: RuntimeAddress(address).to_string(),
         }
     }

@@ -1,6 +1,9 @@
 //! One process and all that its passes need, found once.
 
-use super::{ProveError, candidates, roots::{Places, ProcessRoots}};
+use super::{
+    ProveError, candidates,
+    roots::{Places, ProcessRoots},
+};
 use crate::{
     memory::MemoryReader,
     proof::{Agreement, Marks, Objects, Pass, Paths, ProofError, Sign, Watch, pass},
@@ -134,13 +137,8 @@ impl<'p, M: MemoryReader> Prover<'p, M> {
                 true => Some(Paths::new(spans.bit_words() * 64).ok_or(ProveError::TooManyObjects)?),
                 false => None,
             };
-            let roots = ProcessRoots::new(
-                self.memory,
-                &places,
-                &mut self.frames,
-                roster,
-                self.reasons,
-            );
+            let roots =
+                ProcessRoots::new(self.memory, &places, &mut self.frames, roster, self.reasons);
             let gone_over = roots.and_then(|mut roots| {
                 let marks = Marks::new(&spans, paths);
                 let books = || match self.heap.has_grown(self.memory, &spans)? {

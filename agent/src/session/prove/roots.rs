@@ -97,7 +97,9 @@ impl<'p, M: MemoryReader> ProcessRoots<'p, M> {
         let goroutines = &self.roster.goroutines;
         let members = members.iter().map(|place| &goroutines[*place as usize]);
         let members: Vec<&Member> = members.collect();
-        let read = self.frames.scan(self.memory, &members, &mut |_, word| held.push(word.value));
+        let read = self
+            .frames
+            .scan(self.memory, &members, &mut |_, word| held.push(word.value));
         read.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(held)
     }
@@ -115,14 +117,19 @@ impl<'p, M: MemoryReader> ProcessRoots<'p, M> {
         let bounds: Vec<_> = stacks.iter().map(|(_, low, high)| (*low, *high)).collect();
         let read = scan_whole(self.memory, &bounds, &mut |index, word| {
             let slot = word.slot.0;
-            let root = stacks[index].0.map_or(Root::New(slot), |goroutine| Root::Stack {
-                goroutine,
-                slot,
-                pc: 0,
-            });
+            let root = stacks[index]
+                .0
+                .map_or(Root::New(slot), |goroutine| Root::Stack {
+                    goroutine,
+                    slot,
+                    pc: 0,
+                });
             tell(root, word.value);
         });
-        self.bytes += bounds.iter().map(|(low, high)| high.0.saturating_sub(low.0)).sum::<u64>();
+        self.bytes += bounds
+            .iter()
+            .map(|(low, high)| high.0.saturating_sub(low.0))
+            .sum::<u64>();
         for ((whose, ..), result) in stacks.iter().zip(read) {
             match (whose, result) {
                 (_, Ok(())) => {}
@@ -187,8 +194,9 @@ impl<M: MemoryReader> Roots for ProcessRoots<'_, M> {
     }
 
     fn goroutines(&mut self, members: &[u32], tell: &mut TellWord<'_>) -> Result<(), ProofError> {
-        let (resting, running): (Vec<u32>, Vec<u32>) =
-            members.iter().partition(|member| self.member(**member).rests);
+        let (resting, running): (Vec<u32>, Vec<u32>) = members
+            .iter()
+            .partition(|member| self.member(**member).rests);
         let stacks: Vec<_> = running
             .iter()
             .map(|place| {
@@ -218,7 +226,9 @@ impl<M: MemoryReader> Roots for ProcessRoots<'_, M> {
         if !stacks.is_empty() {
             *self.stacks.entry(Some("they run")).or_default() += stacks.len() as u64;
         }
-        let used = looked.iter().map(|member| member.stack_high.0 - member.sp.0);
+        let used = looked
+            .iter()
+            .map(|member| member.stack_high.0 - member.sp.0);
         self.bytes += used.sum::<u64>();
         Ok(())
     }
@@ -230,7 +240,10 @@ impl<M: MemoryReader> Roots for ProcessRoots<'_, M> {
             return Err(ProofError::Goroutines(now.unread.len()));
         }
         let place = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
-        let ran = now.ran.iter().map(|(was, member)| (Some(place(*was)), member));
+        let ran = now
+            .ran
+            .iter()
+            .map(|(was, member)| (Some(place(*was)), member));
         let created = now.created.iter().map(|member| (None, member));
         let stacks: Vec<_> = ran
             .chain(created)

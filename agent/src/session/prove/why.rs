@@ -31,7 +31,8 @@ pub(super) fn explain<M: MemoryReader>(
     };
     let member = &goroutines[place];
     // One that moves is there in the end, unless it has ended.
-    let mut attempts = (0..ATTEMPTS).map(|_| describe::read(done.prover, &[(member.address, goid)]));
+    let mut attempts =
+        (0..ATTEMPTS).map(|_| describe::read(done.prover, &[(member.address, goid)]));
     let read = attempts.find(|read| read.as_ref().is_ok_and(|read| !read.is_empty()));
     let read = read.unwrap_or_else(|| Ok(Vec::new()))?;
     let Some(group) = describe::groups(done.prover, moment, read).pop() else {
@@ -49,10 +50,7 @@ pub(super) fn explain<M: MemoryReader>(
     if verdict == WhyVerdict::Reachable
         && let Some((_, sign)) = sign
     {
-        let mut names = Names::new(
-            done.prover.program.binary.clone(),
-            done.prover.program.bias,
-        );
+        let mut names = Names::new(done.prover.program.binary.clone(), done.prover.program.bias);
         path = path::steps(done, &mut names, *sign);
         path.extend(waited(&group, *sign));
     }
@@ -91,7 +89,9 @@ fn said(verdict: Verdict) -> (WhyVerdict, String) {
     match verdict {
         Verdict::Leaked(ground) => {
             let why = match ground {
-                Ground::Unreachable => "no pass found a way from anything that lives to what it waits on",
+                Ground::Unreachable => {
+                    "no pass found a way from anything that lives to what it waits on"
+                }
                 Ground::NilChannel => "it waits on a nil channel, or in a select without cases",
                 Ground::Runtime => "the program's own runtime has found that nothing can wake it",
             };
@@ -103,7 +103,12 @@ fn said(verdict: Verdict) -> (WhyVerdict, String) {
                 Doubt::Ran => WhyVerdict::Ran,
                 Doubt::Unclear => WhyVerdict::Unclear,
             };
-            (verdict, sentence(doubt).replace("they", "it").replace("it wait ", "it waits "))
+            (
+                verdict,
+                sentence(doubt)
+                    .replace("they", "it")
+                    .replace("it wait ", "it waits "),
+            )
         }
     }
 }

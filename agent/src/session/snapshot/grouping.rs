@@ -138,7 +138,10 @@ impl<'a> Grouping<'a> {
             labels: goroutine.labels,
             goid: self.options.full.then_some(goroutine.goid),
         };
-        self.shapes.entry(shape).or_default().add(&goroutine, self.goids);
+        self.shapes
+            .entry(shape)
+            .or_default()
+            .add(&goroutine, self.goids);
     }
 
     pub(super) fn last_goid(&self) -> u64 {
@@ -160,7 +163,10 @@ impl<'a> Grouping<'a> {
     }
 
     /// The groups, in no order.
-    pub(in crate::session) fn groups<M: MemoryReader>(self, context: &mut Context<'_, M>) -> Vec<Group> {
+    pub(in crate::session) fn groups<M: MemoryReader>(
+        self,
+        context: &mut Context<'_, M>,
+    ) -> Vec<Group> {
         let stacks: HashMap<u32, Vec<RuntimeAddress>> = self
             .stacks
             .into_iter()
