@@ -5,5 +5,6 @@
 
 mod history;
 mod patterns;
+mod proven;
 mod suppressed;
 mod verdicts;

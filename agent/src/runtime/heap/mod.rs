@@ -151,8 +151,10 @@ impl Heap {
             inside: 0,
         };
         let queues = Queues::find(binary, bias, &layout)?;
+        // What is there may be changed while it is looked at.
         let found = mheap.find(binary, |address| {
-            at(address).is_plausible(memory).unwrap_or(false)
+            let heap = at(address);
+            (0..LIST_TRIES).any(|_| heap.is_plausible(memory).unwrap_or(false))
         });
         let what = "mheap_";
         let found = found.map(at).ok_or(HeapError::NotFound { what })?;

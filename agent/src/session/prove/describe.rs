@@ -1,5 +1,7 @@
 //! Goroutines of a proof by their names, in groups.
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::prover::Known;
 use crate::{
     binary::RuntimeAddress,
@@ -50,7 +52,8 @@ pub(super) fn read<M: MemoryReader>(
     Ok(found)
 }
 
-/// The groups of `goroutines`, with the numbers of all of them.
+/// The groups of `goroutines`, with the numbers of all of them. Labels that are the same are taken to be, also
+/// where each goroutine has its own.
 pub(super) fn groups<M: MemoryReader>(
     known: Known<'_, '_, M>,
     moment: Moment,
@@ -59,7 +62,16 @@ pub(super) fn groups<M: MemoryReader>(
     let options = SnapshotOptions::default();
     let mut grouping = Grouping::new(&options, usize::MAX, moment.now_ns, known.program);
     goroutines.sort_unstable_by_key(|goroutine| goroutine.goid);
-    for goroutine in goroutines {
+    let mut known_labels = HashMap::new();
+    let mut same = BTreeMap::new();
+    for mut goroutine in goroutines {
+        if let Some(labels) = &mut goroutine.labels {
+            *labels = *known_labels.entry(*labels).or_insert_with_key(|at| {
+                let layout = known.landmarks.labels;
+                let read = layout.and_then(|layout| layout.read(known.memory, *at).ok());
+                read.map_or(*at, |values| *same.entry(values).or_insert(*at))
+            });
+        }
         grouping.add(goroutine);
     }
     let mut names = Names::new(known.program.binary.clone(), known.program.bias);

@@ -1,0 +1,50 @@
+//! What is likely is proven where it can be, beside watching and within the budget.
+
+use gostray_tests::agent::Agent;
+use gostray_tests::go::{self, Mode};
+use gostray_tests::need_root_and_releases;
+use gostray_tests::target::Target;
+
+#[test]
+#[ignore = "needs root and a kernel with uprobes"]
+fn a_likely_leak_is_proven_with_the_memory_it_retains() {
+    let releases = need_root_and_releases!();
+    let modes = [&[][..], &["--no-probes"]];
+    for (release, arguments) in go::oldest_and_newest(releases).iter().zip(modes) {
+        let zoo = go::build("zoo", release, Mode::Stripped).unwrap();
+        let target = Target::start(&zoo, &["chan-send"], &[]).unwrap();
+        let agent = Agent::attach(target.pid(), arguments).unwrap();
+        let leak = agent
+            .wait_for("leak", |leak| leak["verdict"] == "proven")
+            .unwrap();
+        assert_eq!(leak["rule"], "proof", "{leak}");
+        assert!(leak["retained_bytes"].as_u64().unwrap() > 0, "{leak}");
+        assert!(leak["retained_objects"].as_u64().unwrap() > 0, "{leak}");
+        assert_eq!(leak["unknown"]["retained_bytes"], serde_json::Value::Null);
+        let evidence = leak["evidence"].as_array().unwrap();
+        let says = |words: &str| {
+            let mut sentences = evidence.iter().filter_map(|one| one.as_str());
+            sentences.any(|one| one.contains(words))
+        };
+        assert!(says("can never wake again"), "{leak}");
+        assert!(says("found no way from anything that lives"), "{leak}");
+        let status = agent.wait_for("status", |_| true).unwrap();
+        let average = status["overhead"]["average_ratio"].as_f64();
+        assert!(average.unwrap() <= 0.01, "{}", status["overhead"]);
+        let end = agent.stop_cleanly().unwrap();
+        let leaks = end.events.iter().filter(|event| event["event"] == "leak");
+        let site = &leak["site"]["created_at"];
+        let of_site = leaks.filter(|event| event["site"]["created_at"] == *site);
+        let verdicts: Vec<_> = of_site
+            .filter_map(|event| event["verdict"].as_str())
+            .collect();
+        assert_eq!(verdicts.last(), Some(&"proven"));
+        assert!(verdicts.is_sorted_by_key(|verdict| match *verdict {
+            "suspect" => 0,
+            "likely" => 1,
+            _ => 2,
+        }));
+        let proven = verdicts.iter().filter(|verdict| **verdict == "proven");
+        assert_eq!(proven.count(), 1, "{verdicts:?}");
+    }
+}
