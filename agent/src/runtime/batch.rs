@@ -38,6 +38,8 @@ pub(super) enum Outcome {
     WithoutStack(Goroutine, MemoryError),
     /// The `g` was given to another goroutine.
     Replaced,
+    /// The `g` is not free any more, but has no number yet: it is about to be a goroutine's first.
+    Unborn,
     /// It cannot be read, or is no goroutine.
     Failed(MemoryError),
 }
@@ -82,7 +84,7 @@ pub fn read_goroutines(
             results[index] = match outcome {
                 Outcome::Read(goroutine) => Ok(Some(goroutine)),
                 Outcome::Failed(error) | Outcome::WithoutStack(_, error) => Err(error),
-                Outcome::Free | Outcome::Moved(_) | Outcome::Replaced => Ok(None),
+                Outcome::Free | Outcome::Moved(_) | Outcome::Replaced | Outcome::Unborn => Ok(None),
             };
         },
     )?;
@@ -132,6 +134,11 @@ pub(super) fn read(
         let g = RawG::new(bytes);
         if g.state(layout).is_free() {
             return tell(index, Outcome::Free);
+        }
+        // Up to Go 1.26 `newproc1` (`src/runtime/proc.go`) makes it runnable first and numbers it then.
+        // A `g` that is used again has the number of the goroutine before until then, which cannot be told.
+        if g.word(layout.goid) == 0 {
+            return tell(index, Outcome::Unborn);
         }
         match g.goroutine(layout, addresses[index]) {
             Ok(goroutine) => {

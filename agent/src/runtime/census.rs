@@ -82,6 +82,7 @@ impl Census {
                     // A stack that is being moved has its old end and its new beginning for a moment.
                     Outcome::Moved(_)
                     | Outcome::Replaced
+                    | Outcome::Unborn
                     | Outcome::Failed(MemoryError::Implausible { .. })
                         if !is_last =>
                     {
@@ -101,6 +102,12 @@ impl Census {
                         self.alive += 1;
                         self.unseen += 1;
                         self.defect("was another one each time it was read");
+                    }
+                    // Its creator has lost its processor, and nothing is known but that it is there.
+                    Outcome::Unborn => {
+                        self.alive += 1;
+                        self.unseen += 1;
+                        self.defect("had no number yet each time it was read");
                     }
                     Outcome::Failed(error) => {
                         self.unseen += 1;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::runtime::fake::{DEAD, RUNNING, Runtime, WAITING, program::pc};
+use crate::runtime::fake::{DEAD, RUNNABLE, RUNNING, Runtime, WAITING, program::pc};
 
 #[test]
 fn the_living_are_told_and_the_free_are_counted() {
@@ -32,6 +32,24 @@ fn one_that_moves_is_tried_again_until_it_rests() {
     let (census, found) = runtime.torn(g, offset, 1, 1).census(None);
     assert!(census.defects.is_empty(), "{census:?}");
     assert_eq!(found[&1].stack.len(), 2);
+}
+
+#[test]
+fn one_that_is_just_being_created_is_tried_again_until_it_has_a_number() {
+    let runtime = Runtime::new(25);
+    let g = runtime.goroutine(RUNNABLE);
+    runtime.frames(g, &[pc("runtime.goexit")]);
+    runtime.set(g, runtime.g.goid, 0);
+    let (census, found) = runtime.census(None);
+    assert!(found.is_empty(), "{found:?}");
+    assert_eq!((census.alive, census.unseen()), (1, 1));
+    let defect = "had no number yet each time it was read";
+    assert_eq!(census.defects, Defects::from([(defect, 1)]));
+    let offset = runtime.g.goid;
+    let (census, found) = runtime.torn(g, offset, 7, 8).census(None);
+    assert!(census.defects.is_empty(), "{census:?}");
+    assert_eq!((census.alive, census.unseen()), (1, 0));
+    assert_eq!(found[&7].address.0, g);
 }
 
 #[test]

@@ -159,6 +159,7 @@ fn each_fails_alone_and_is_told_once() {
         runtime.goroutine(DEAD),
         runtime.goroutine(WAITING),
     );
+    runtime.frames(parked, &[pc("runtime.goexit")]);
     runtime.unmap(gone);
     let vanishing = runtime.goroutine(WAITING);
     let runtime = runtime.on_read(move |runtime, address, times| {
@@ -172,6 +173,23 @@ fn each_fails_alone_and_is_told_once() {
     assert!(matches!(told[&2], Outcome::Failed(_)));
     assert!(matches!(told[&3], Outcome::Free));
     assert!(matches!(told[&4], Outcome::Read(_)));
+}
+
+#[test]
+fn one_without_a_number_is_not_yet_one() {
+    for status in [RUNNABLE, WAITING] {
+        let runtime = Runtime::new(25);
+        let g = runtime.goroutine(status);
+        runtime.frames(g, &[pc("runtime.goexit")]);
+        runtime.set(g, runtime.g.goid, 0);
+        let outcome = read_one(&runtime, g);
+        assert!(matches!(outcome, Outcome::Unborn), "{outcome:?}");
+    }
+    let runtime = Runtime::new(25);
+    let free = runtime.goroutine(DEAD);
+    runtime.set(free, runtime.g.goid, 0);
+    let outcome = read_one(&runtime, free);
+    assert!(matches!(outcome, Outcome::Free), "{outcome:?}");
 }
 
 #[test]
