@@ -36,6 +36,8 @@ pub(super) enum Outcome {
     Moved(Goroutine),
     /// It rested, but its stack cannot be read.
     WithoutStack(Goroutine, MemoryError),
+    /// It rested as far as its `g` tells, but its stack leads nowhere: it may have run all the same.
+    Astray(Goroutine),
     /// The `g` was given to another goroutine.
     Replaced,
     /// The `g` is not free any more, but has no number yet: it is about to be a goroutine's first.
@@ -82,7 +84,7 @@ pub fn read_goroutines(
         addresses,
         &mut |index, outcome| {
             results[index] = match outcome {
-                Outcome::Read(goroutine) => Ok(Some(goroutine)),
+                Outcome::Read(goroutine) | Outcome::Astray(goroutine) => Ok(Some(goroutine)),
                 Outcome::Failed(error) | Outcome::WithoutStack(_, error) => Err(error),
                 Outcome::Free | Outcome::Moved(_) | Outcome::Replaced | Outcome::Unborn => Ok(None),
             };
@@ -103,6 +105,8 @@ struct Subject {
     stack_high: u64,
     /// Its stack could not be read.
     failure: Option<MemoryError>,
+    /// Its stack was read, and does not lead to where goroutines begin.
+    is_astray: bool,
 }
 
 /// Reads the `g`s at `addresses` and tells what came of each, with its index, in any order.
@@ -149,6 +153,7 @@ pub(super) fn read(
                     registers: g.saved_registers(layout),
                     stack_high: g.word(layout.stack_hi),
                     failure: None,
+                    is_astray: false,
                 });
                 if is_deep {
                     heads.extend_from_slice(bytes);
@@ -188,10 +193,11 @@ pub(super) fn read(
         let subject = &mut subjects[place];
         if let Some(goroutine) = subject.goroutine.take() {
             let failure = subject.failure.take();
-            tell(
-                subject.index,
-                outcome(layout, goroutine, failure, before, bytes),
-            );
+            let outcome = match outcome(layout, goroutine, failure, before, bytes) {
+                Outcome::Read(goroutine) if subject.is_astray => Outcome::Astray(goroutine),
+                outcome => outcome,
+            };
+            tell(subject.index, outcome);
         }
     });
     Ok(())
@@ -228,6 +234,11 @@ fn read_stacks(
             Ok(bytes) => {
                 goroutine.stack_is_cut =
                     stack::walk(unwinder, registers, bytes, &mut goroutine.stack);
+                // Also where not all of a large one was read.
+                let is_whole =
+                    registers.sp.checked_add(bytes.len() as u64) == Some(subject.stack_high);
+                subject.is_astray =
+                    is_whole && !goroutine.stack_is_cut && !unwinder.is_whole(&goroutine.stack);
                 if let Ok(at) = waiters.binary_search_by_key(&place, Waiter::subject)
                     && let waiter = &mut waiters[at]
                     && waiter.wants_words()
