@@ -242,7 +242,7 @@ fn who_waits_for_another_goroutine() {
         .zip(reasons().purposes())
         .filter_map(|(reason, purpose)| (purpose == Purpose::Others).then_some(reason))
         .collect();
-    let others = ["", "sleep", "IO wait", "GC worker (idle)"];
+    let others = ["", "sleep", "IO wait", "GC worker (idle)", "coroutine"];
     let expected = REASONS.iter().filter(|reason| !others.contains(reason));
     assert_eq!(blocking, expected.copied().collect::<Vec<_>>());
 }
