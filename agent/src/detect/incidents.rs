@@ -64,6 +64,11 @@ impl Incidents {
         self.open.get(&site).map(|incident| incident.verdict)
     }
 
+    /// Sites of which something has been said, or may be said if it is seen again.
+    pub fn in_question(&self) -> impl Iterator<Item = RuntimeAddress> {
+        self.open.keys().chain(self.said_once.keys()).copied()
+    }
+
     /// Takes in a judgement made at `at`.
     pub fn update(&mut self, site: &Site, judgement: Judgement, at: Duration) -> Option<Change> {
         let live = site.alive();

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     runtime::Purpose,
-    track::{AGES, Accuracy, Counts, Lifetimes, Older, Sample, Sampled, Site},
+    track::{AGES, Accuracy, Counts, Goids, Lifetimes, Older, Sample, Sampled, Site},
 };
 
 /// A goroutine: when it was created and when it ended, in seconds since it was first watched.
@@ -45,18 +45,46 @@ pub(super) type Reports = Vec<(f64, Option<Verdict>)>;
 
 /// Watches a site with these goroutines, looking at it at `moments`.
 pub(super) fn watch(lives: &[Life], moments: impl IntoIterator<Item = f64>) -> Reports {
-    watch_pattern(lives, moments, None)
+    watch_pattern(lives, moments, None, exactly)
+}
+
+/// The same by passes at `moments`, which know ages by the numbers that had been given out at them, and
+/// each second between them.
+pub(super) fn watch_numbers(lives: &[Life], moments: impl IntoIterator<Item = f64>) -> Reports {
+    let mut goids = Goids::default();
+    let mut next = 0_u32;
+    let since = move |now: f64, age: Duration| {
+        let at = Duration::from_secs_f64(now);
+        while f64::from(next) < now {
+            goids.push_between(Duration::from_secs(next.into()), 1 + u64::from(next) * 1000);
+            next += 1;
+        }
+        // A thousand numbers a second.
+        let number = |at: Duration| 1 + at.as_millis() as u64;
+        if goids.last() != number(at) {
+            goids.push(at, number(at));
+        }
+        let old = at.checked_sub(age).map_or(1, |then| goids.at(then));
+        (old - 1) as f64 / 1e3
+    };
+    watch_pattern(lives, moments, None, since)
+}
+
+/// Who was created before this moment is older than `age` at `now`.
+fn exactly(now: f64, age: Duration) -> f64 {
+    now - age.as_secs_f64()
 }
 
 /// The same of goroutines that all wait in one queue.
 pub(super) fn watch_queue(lives: &[Life], moments: impl IntoIterator<Item = f64>) -> Reports {
-    watch_pattern(lives, moments, Some(Pattern::UnboundedFanOut))
+    watch_pattern(lives, moments, Some(Pattern::UnboundedFanOut), exactly)
 }
 
 fn watch_pattern(
     lives: &[Life],
     moments: impl IntoIterator<Item = f64>,
     pattern: Option<Pattern>,
+    mut since: impl FnMut(f64, Duration) -> f64,
 ) -> Reports {
     let rules: Vec<Box<dyn Rule>> = vec![
         Box::new(Accumulation),
@@ -68,7 +96,7 @@ fn watch_pattern(
     let mut incidents = Incidents::default();
     let mut reports = Vec::new();
     for now in moments {
-        observe(&mut site, lives, now);
+        observe(&mut site, lives, now, AGES.map(|age| since(now, age)));
         let at = Duration::from_secs_f64(now);
         let (judgement, _) = judge(&rules, &site);
         let judgement = match judgement {
@@ -113,7 +141,7 @@ fn counts(lives: &[Life], now: f64) -> Counts {
     }
 }
 
-fn observe(site: &mut Site, lives: &[Life], now: f64) {
+fn observe(site: &mut Site, lives: &[Life], now: f64, since: [f64; AGES.len()]) {
     site.counts = counts(lives, now);
     let older = |life: &&Life| life.born <= 0.0;
     let living: Vec<(usize, &Life)> = (0..)
@@ -121,8 +149,8 @@ fn observe(site: &mut Site, lives: &[Life], now: f64) {
         .filter(|(_, life)| life.born <= now && life.died > now)
         .collect();
     // As in the census: who was there before counts as old from the beginning.
-    let survivors = AGES.map(|age| {
-        let old = |life: &Life| life.born <= 0.0 || now - life.born > age.as_secs_f64();
+    let survivors = since.map(|since| {
+        let old = |life: &Life| life.born <= 0.0 || life.born < since;
         living.iter().filter(|(_, life)| old(life)).count() as u64
     });
     let at_first = lives.iter().filter(older).filter(|life| life.died > 0.0);

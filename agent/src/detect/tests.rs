@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{
     Verdict::{self, Likely, Suspect},
-    simulation::{Life, Reports, each_second, first, watch, watch_queue},
+    simulation::{Life, Reports, each_second, first, watch, watch_numbers, watch_queue},
 };
 use crate::runtime::Purpose;
 
@@ -212,6 +212,19 @@ fn looking_seldom_takes_longer_and_finds_it_all_the_same() {
             .map(|n| f64::from(n) * period)
             .filter(|at| *at < 300.0);
         within(&watch(&leak, seldom), Likely, 7.0 * period + 20.0);
+    }
+}
+
+/// Where ages were known at passes alone, everybody beyond 3 s was beyond 12 s too, and none
+/// of them had successors.
+#[test]
+fn ages_are_known_between_seldom_passes() {
+    let leak = lost(evenly(2.0, -50.0, 300.0));
+    for period in [5.5, 8.5, 13.0, 22.0, 25.0] {
+        let seldom = (0..30)
+            .map(|n| f64::from(n) * period)
+            .filter(|at| *at < 300.0);
+        within(&watch_numbers(&leak, seldom), Likely, 6.0 * period + 20.0);
     }
 }
 

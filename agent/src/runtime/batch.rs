@@ -36,8 +36,12 @@ pub(super) enum Outcome {
     Moved(Goroutine),
     /// It rested, but its stack cannot be read.
     WithoutStack(Goroutine, MemoryError),
+    /// It rested as far as its `g` tells, but its stack leads nowhere: it may have run all the same.
+    Astray(Goroutine),
     /// The `g` was given to another goroutine.
     Replaced,
+    /// The `g` is not free any more, but has no number yet: it is about to be a goroutine's first.
+    Unborn,
     /// It cannot be read, or is no goroutine.
     Failed(MemoryError),
 }
@@ -80,9 +84,9 @@ pub fn read_goroutines(
         addresses,
         &mut |index, outcome| {
             results[index] = match outcome {
-                Outcome::Read(goroutine) => Ok(Some(goroutine)),
+                Outcome::Read(goroutine) | Outcome::Astray(goroutine) => Ok(Some(goroutine)),
                 Outcome::Failed(error) | Outcome::WithoutStack(_, error) => Err(error),
-                Outcome::Free | Outcome::Moved(_) | Outcome::Replaced => Ok(None),
+                Outcome::Free | Outcome::Moved(_) | Outcome::Replaced | Outcome::Unborn => Ok(None),
             };
         },
     )?;
@@ -101,6 +105,8 @@ struct Subject {
     stack_high: u64,
     /// Its stack could not be read.
     failure: Option<MemoryError>,
+    /// Its stack was read, and does not lead to where goroutines begin.
+    is_astray: bool,
 }
 
 /// Reads the `g`s at `addresses` and tells what came of each, with its index, in any order.
@@ -133,6 +139,11 @@ pub(super) fn read(
         if g.state(layout).is_free() {
             return tell(index, Outcome::Free);
         }
+        // Up to Go 1.26 `newproc1` (`src/runtime/proc.go`) makes it runnable first and numbers it then.
+        // A `g` that is used again has the number of the goroutine before until then, which cannot be told.
+        if g.word(layout.goid) == 0 {
+            return tell(index, Outcome::Unborn);
+        }
         match g.goroutine(layout, addresses[index]) {
             Ok(goroutine) => {
                 subjects.push(Subject {
@@ -142,6 +153,7 @@ pub(super) fn read(
                     registers: g.saved_registers(layout),
                     stack_high: g.word(layout.stack_hi),
                     failure: None,
+                    is_astray: false,
                 });
                 if is_deep {
                     heads.extend_from_slice(bytes);
@@ -181,10 +193,11 @@ pub(super) fn read(
         let subject = &mut subjects[place];
         if let Some(goroutine) = subject.goroutine.take() {
             let failure = subject.failure.take();
-            tell(
-                subject.index,
-                outcome(layout, goroutine, failure, before, bytes),
-            );
+            let outcome = match outcome(layout, goroutine, failure, before, bytes) {
+                Outcome::Read(goroutine) if subject.is_astray => Outcome::Astray(goroutine),
+                outcome => outcome,
+            };
+            tell(subject.index, outcome);
         }
     });
     Ok(())
@@ -221,6 +234,11 @@ fn read_stacks(
             Ok(bytes) => {
                 goroutine.stack_is_cut =
                     stack::walk(unwinder, registers, bytes, &mut goroutine.stack);
+                // Also where not all of a large one was read.
+                let is_whole =
+                    registers.sp.checked_add(bytes.len() as u64) == Some(subject.stack_high);
+                subject.is_astray =
+                    is_whole && !goroutine.stack_is_cut && !unwinder.is_whole(&goroutine.stack);
                 if let Ok(at) = waiters.binary_search_by_key(&place, Waiter::subject)
                     && let waiter = &mut waiters[at]
                     && waiter.wants_words()

@@ -21,6 +21,11 @@ const BATCH: usize = 1024;
 /// How often goroutines that move while they are read are tried. Each time they are fewer, and so
 /// looked at for a shorter time.
 const ATTEMPTS: usize = 12;
+/// How often those are tried whose stack leads nowhere though they seem to rest. Whether one has run
+/// is told by a count modulo 256 (`g.trackingSeq`), so of those that run thousands of times between two
+/// reads one in 256 seems to have rested; it does not so twice. But there may be stacks that
+/// cannot be followed, and these should not cost much.
+const ASTRAY: usize = 4;
 
 /// What a pass over all goroutines found, besides the goroutines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,10 +87,16 @@ impl Census {
                     // A stack that is being moved has its old end and its new beginning for a moment.
                     Outcome::Moved(_)
                     | Outcome::Replaced
+                    | Outcome::Unborn
                     | Outcome::Failed(MemoryError::Implausible { .. })
                         if !is_last =>
                     {
                         moved.push(left[index]);
+                    }
+                    Outcome::Astray(_) if attempt < ASTRAY => moved.push(left[index]),
+                    Outcome::Astray(goroutine) => {
+                        self.alive += 1;
+                        visit(goroutine);
                     }
                     Outcome::Moved(goroutine) => {
                         self.alive += 1;
@@ -101,6 +112,12 @@ impl Census {
                         self.alive += 1;
                         self.unseen += 1;
                         self.defect("was another one each time it was read");
+                    }
+                    // Its creator has lost its processor, and nothing is known but that it is there.
+                    Outcome::Unborn => {
+                        self.alive += 1;
+                        self.unseen += 1;
+                        self.defect("had no number yet each time it was read");
                     }
                     Outcome::Failed(error) => {
                         self.unseen += 1;

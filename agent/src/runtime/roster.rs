@@ -104,7 +104,8 @@ pub struct Moved {
 }
 
 impl Roster {
-    /// Reads all goroutines, and with `waits` (made for this pass) what they wait on.
+    /// Reads all goroutines, and with `waits` (made for this pass) what they wait on. Without, coroutines
+    /// that run in between are not told from those that rest.
     ///
     /// # Errors
     /// The list cannot be read. A single goroutine that cannot be read is in `unread`.
@@ -120,8 +121,13 @@ impl Roster {
             let mut waiters = Vec::new();
             let (members, unread) = (&mut roster.goroutines, &mut roster.unread);
             read(memory, layout, addresses, unread, &mut |member, g| {
-                let Some(member) = member else { return };
+                let Some(mut member) = member else { return };
                 if let Some(waits) = &waits {
+                    // Nobody would notice that it has run, so it is never taken to rest: then all of its
+                    // stack is looked at, at the beginning and behind everything else.
+                    if waits.leaves_no_trace(member.state, member.wait_reason) {
+                        member.forget_registers();
+                    }
                     let known = (member.address, member.state, member.wait_reason);
                     let waiter = waits.waiter(members.len(), known, |offset| g.word(offset));
                     waiters.extend(waiter);
@@ -352,6 +358,14 @@ impl Member {
             rests: registers.is_some(),
             waits_are_complete: false,
         })
+    }
+
+    /// It is not known where it will go on.
+    fn forget_registers(&mut self) {
+        self.pc = RuntimeAddress(0);
+        self.sp = RuntimeAddress(0);
+        self.bp = 0;
+        self.rests = false;
     }
 
     /// Whether `now`, the same goroutine later, rests where this one did.

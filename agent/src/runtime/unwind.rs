@@ -69,6 +69,13 @@ impl Unwinder {
         })
     }
 
+    /// Whether these return addresses lead to where every goroutine begins (`runtime.goexit`). A stack
+    /// that was read while its goroutine ran mostly does not.
+    pub(super) fn is_whole(&mut self, frames: &[RuntimeAddress]) -> bool {
+        let outermost = frames.last().and_then(|pc| self.frame(*pc));
+        outermost.is_some_and(|frame| frame.is_top)
+    }
+
     /// Follows the frames through `stack`, the bytes from `sp` on, and leaves in `pcs` the pc and the
     /// return addresses behind, innermost first. Whether there were more than [`MAX_FRAMES`]. `None`,
     /// and `pcs` as it was, where the table does not know the first function.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Options, Session, SessionError, names, probing::Cost};
+use super::{Options, Session, SessionError, judge::in_question, names, probing::Cost};
 use crate::{
     binary::RuntimeAddress,
     governor::{Change, Mode, Tick, in_words},
@@ -18,7 +18,8 @@ pub(super) const LOOK: Duration = Duration::from_millis(100);
 const FOCUS: Duration = Duration::from_secs(15);
 
 /// A site whose statement is worth a probe.
-struct Suspect {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Suspect {
     site: RuntimeAddress,
     /// Creations a second, as far as known.
     rate: f64,
@@ -61,6 +62,10 @@ impl Session {
             });
         }
         let load = self.load.measure(&self.memory);
+        if let Some((passes, created)) = self.passes.as_mut().zip(self.load.created_by_now()) {
+            let (counted, number) = created.counted();
+            passes.created_by(counted.saturating_duration_since(self.began), number);
+        }
         let passed = now.saturating_duration_since(self.ticked).as_secs_f64();
         self.ticked = now;
         let switches = load.switches.unwrap_or(0.0) * passed;
@@ -205,16 +210,18 @@ impl Session {
     }
 
     /// The sites that are most in question, with their creations a second as far as known: those of
-    /// open incidents, and those that have grown of late.
+    /// open incidents, and those that have grown of late. Only observations change them.
     fn suspects(&mut self) -> Vec<Suspect> {
+        if let Some(known) = &self.suspects {
+            return known.clone();
+        }
         let Self {
             tracker,
             names,
             incidents,
             ..
         } = self;
-        let mut suspects: Vec<Suspect> = tracker
-            .sites()
+        let mut suspects: Vec<Suspect> = in_question(tracker, incidents)
             .filter_map(|site| {
                 let is_reported = incidents.is_open(site.pc);
                 let growth = site.series.growth();
@@ -232,6 +239,7 @@ impl Session {
             .collect();
         suspects.sort_by_key(|suspect| std::cmp::Reverse((suspect.is_reported, suspect.growth)));
         suspects.truncate(Mode::STATEMENTS);
+        self.suspects = Some(suspects.clone());
         suspects
     }
 }

@@ -1,18 +1,21 @@
 //! Judges each site, and makes events of what changes.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use super::{Session, evidence::Looker, leak::Describer, names, pass::Passes};
 use crate::{
     binary::RuntimeAddress,
     detect::{
-        self, Change, Finding, Judgement, Subject, Unusual, Verdict,
+        self, Change, Finding, Incidents, Judgement, Subject, Unusual, Verdict,
         pattern::{self, Pattern},
     },
     memory::LiveMemory,
     report::{Event, EventKind, Leak, Resolved},
     target::Descriptors,
-    track::Site,
+    track::{Site, Tracker},
 };
 
 /// Goroutines whose pattern decides about a verdict are not looked at more often than this,
@@ -23,11 +26,20 @@ const LOOKS_AT_ONCE: usize = 8;
 /// A pattern that was recognised in passing, and when.
 pub(super) type Glance = (Duration, Option<Pattern>);
 
+/// The sites of which there may be something to say, by address.
+pub(super) fn in_question<'a>(
+    tracker: &'a Tracker,
+    incidents: &Incidents,
+) -> impl Iterator<Item = &'a Site> + use<'a> {
+    let sites: BTreeSet<_> = tracker.lively().chain(incidents.in_question()).collect();
+    sites.into_iter().filter_map(|pc| tracker.get(pc))
+}
+
 impl Session {
     pub(super) fn judge(&mut self, at: Duration, coverage: f64) -> Vec<Event> {
         let mut found = Vec::new();
         let mut changes = Vec::new();
-        for site in self.tracker.sites() {
+        for site in in_question(&self.tracker, &self.incidents) {
             let name = self.names.site(site.pc, site.start);
             if names::is_system(&name.start.function) {
                 continue;

@@ -27,6 +27,11 @@ pub(super) struct Created {
 }
 
 impl Created {
+    /// When that was read, and how many there were.
+    pub(super) fn counted(self) -> (Instant, u64) {
+        (self.at, self.number)
+    }
+
     /// Goroutines created a second since `earlier`; `None` where no time has passed.
     pub(super) fn since(self, earlier: Self) -> Option<f64> {
         let passed = self.at.saturating_duration_since(earlier.at).as_secs_f64();

@@ -67,6 +67,11 @@ impl Passes {
         &self.goids
     }
 
+    /// Between two passes, at `at`, so many goroutines had been created.
+    pub(super) fn created_by(&mut self, at: Duration, created: u64) {
+        self.goids.push_between(at, created);
+    }
+
     /// Goes over all of them at `at`, counted from when watching began.
     pub(super) fn take(
         &mut self,

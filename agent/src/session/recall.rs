@@ -90,10 +90,16 @@ impl Session {
     }
 
     fn identify_all(&mut self) {
+        let all = self.tracker.sites().len();
+        if self.identified == all {
+            return;
+        }
         let mut left = AT_ONCE;
+        let mut unknown = 0;
         for site in self.tracker.sites() {
             let name = self.names.site(site.pc, site.start);
             if names::is_system(&name.start.function) || site.start.is_none() {
+                unknown += usize::from(site.start.is_none());
                 continue;
             }
             let names = &mut self.names;
@@ -105,6 +111,7 @@ impl Session {
                 return;
             }
         }
+        self.identified = all - unknown;
     }
 
     fn identify(&mut self, site: &Site) {
@@ -116,7 +123,7 @@ impl Session {
     fn mended(&mut self, mended: Vec<Mended>) -> Vec<Event> {
         let mut events = Vec::new();
         for Mended { site, evidence } in mended {
-            let Some(site) = self.tracker.sites().find(|known| known.pc == site) else {
+            let Some(site) = self.tracker.get(site) else {
                 continue;
             };
             let resolved = Resolved {

@@ -9,6 +9,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::{
     Inspected, Names, Options, SessionError, births,
+    govern::Suspect,
     impact::Impacts,
     judge::Glance,
     load::LoadMeter,
@@ -60,6 +61,8 @@ pub struct Session {
     /// `None` where the goroutines were not found, which probes can do without.
     pub(super) passes: Option<Passes>,
     pub(super) past: Past,
+    /// Sites that it knows, or that are the runtime's.
+    pub(super) identified: usize,
     /// `None` where the goroutines were not found, or there is no thread for it.
     pub(super) proving: Option<Proving>,
     /// What was proven last of each site.
@@ -74,6 +77,8 @@ pub struct Session {
     pub(super) load: LoadMeter,
     /// What had been used at the last tick.
     pub(super) used: Used,
+    /// Which sites are most in question, if that was asked for since the last observation.
+    pub(super) suspects: Option<Vec<Suspect>>,
     /// Sites whose statements are probed, with their creations at the last observation.
     pub(super) focused: HashMap<u64, u64>,
     pub(super) focused_at: Duration,
@@ -187,6 +192,7 @@ impl Session {
             self.tracker.observe_census(at, seen, &created);
         }
         self.impacts.observe(at, &self.memory, &self.tracker);
+        self.suspects = None;
         let mut events = self.judge(at, self.coverage(&before));
         events.append(&mut self.remember(at));
         let work = (own_time() - before_work).max(0.0);
@@ -284,7 +290,7 @@ impl Session {
         if self.tracker.is_exact() {
             return status::coverage(readout);
         }
-        let seen: u64 = self.tracker.sites().map(|site| site.counts.created).sum();
+        let seen = self.tracker.created();
         match self.load.created() {
             None | Some(0) => 1.0,
             Some(created) => (seen as f64 / created as f64).min(1.0),

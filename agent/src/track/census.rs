@@ -45,12 +45,31 @@ pub struct Goids {
     /// Moment and last number, both rising.
     given_out: VecDeque<(Duration, u64)>,
     first: Option<u64>,
+    at_last_pass: u64,
 }
 
 impl Goids {
-    /// At `at` the last number was `goid`.
+    /// At `at`, a pass over all goroutines, the last number was `goid`.
     pub fn push(&mut self, at: Duration, goid: u64) {
         self.first.get_or_insert(goid);
+        self.at_last_pass = goid;
+        self.keep(at, goid);
+    }
+
+    /// At `at`, between two passes, so many goroutines had been created. Without this, passes that
+    /// follow one another seldom would make one age of several: whoever is older than 3 s would be
+    /// older than 12 s too.
+    pub fn push_between(&mut self, at: Duration, created: u64) {
+        // Only the first pass knows which numbers those have that are older than the agent.
+        if let Some((last_at, last)) = self.given_out.back().copied()
+            && last_at < at
+        {
+            // Processors hold numbers ready, so a larger one may have been seen.
+            self.keep(at, created.max(last));
+        }
+    }
+
+    fn keep(&mut self, at: Duration, goid: u64) {
         self.given_out.push_back((at, goid));
         // One that is older than all ages is enough.
         let longest = AGES.iter().max().copied().unwrap_or_default();
@@ -69,10 +88,10 @@ impl Goids {
         self.first.unwrap_or(0)
     }
 
-    /// The last number at the latest moment.
+    /// The last number at the latest pass; 0 before the first.
     #[must_use]
     pub fn last(&self) -> u64 {
-        self.given_out.back().map_or(0, |(_, goid)| *goid)
+        self.at_last_pass
     }
 
     /// The last number at `at`, or at the first moment that is known: who is older than the agent
@@ -112,6 +131,27 @@ mod tests {
         assert_eq!(goids.created_before(99_999), None);
         // What is older than the longest window is forgotten but for the last.
         assert_eq!(goids.at(seconds(3)), goids.at(seconds(299)));
+    }
+
+    #[test]
+    fn between_passes_the_count_of_creations_tells() {
+        let mut goids = Goids::default();
+        let seconds = Duration::from_secs;
+        goids.push_between(seconds(0), 5);
+        assert_eq!((goids.first(), goids.last()), (0, 0), "before any pass");
+        for second in 1..100 {
+            match second % 20 {
+                1 => goids.push(seconds(second), 10 * second + 3),
+                _ => goids.push_between(seconds(second), 10 * second),
+            }
+        }
+        assert_eq!(goids.first(), 13);
+        assert_eq!(goids.last(), 813, "at the last pass");
+        assert_eq!(goids.at(seconds(70)), 700);
+        assert_eq!(goids.created_before(695), Some(seconds(70)));
+        // It never falls, whatever is counted.
+        goids.push_between(seconds(100), 1);
+        assert_eq!(goids.at(seconds(100)), 990);
     }
 
     #[test]

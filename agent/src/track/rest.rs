@@ -66,6 +66,10 @@ impl Rest {
     /// Takes in the sample of a pass at `at`.
     pub fn observe(&mut self, at: Duration, sample: &Sample) {
         self.at = at;
+        // Nobody grows old at most sites.
+        if sample.chosen.is_empty() && self.known.is_empty() {
+            return;
+        }
         let known = std::mem::take(&mut self.known);
         let next = sample.goroutines().map(|goroutine| {
             let earlier = known.get(&goroutine.goid);

@@ -10,7 +10,7 @@ use std::{
 
 use gostray_common::SiteStats;
 
-use super::{AGES, Accuracy, CensusObservation, Counts, Goids, Ledger, Lifetimes, Site};
+use super::{AGES, Accuracy, CensusObservation, Counted, Counts, Goids, Ledger, Lifetimes, Site};
 use crate::binary::RuntimeAddress;
 
 /// What is known of the living goroutines of a site at one moment.
@@ -64,6 +64,17 @@ pub struct Tracker {
     /// The first census has been taken.
     older_are_known: bool,
     disagreement: u64,
+    /// Goroutines created at all sites.
+    created: u64,
+    lively: Lively,
+}
+
+/// Sites, in rising order, that have goroutines older than the smallest of [`AGES`].
+#[derive(Clone, Debug, Default)]
+struct Lively {
+    now: Vec<u64>,
+    /// At the observation before.
+    before: Vec<u64>,
 }
 
 impl Tracker {
@@ -108,6 +119,8 @@ impl Tracker {
         }
         let found = |pc: &u64| seen.and_then(|seen| seen.census.sites.get(pc));
         let is_exact = self.is_exact();
+        self.created = 0;
+        self.lively.next();
         for (pc, site) in &mut self.sites {
             let living = observation.living.remove(pc).unwrap_or_default();
             let found = found(pc);
@@ -132,6 +145,8 @@ impl Tracker {
                 site.rest.observe(at, &found.sample);
             }
             site.series.push(at, site.counts.created, survivors);
+            self.created += site.counts.created;
+            self.lively.add(*pc, survivors[0]);
         }
     }
 
@@ -153,15 +168,16 @@ impl Tracker {
             self.site(*pc, nothing);
         }
         self.older_are_known = true;
+        let nobody = Counted::default();
         for (pc, site) in &mut self.sites {
-            let found = census.sites.get(pc).cloned().unwrap_or_default();
+            let found = census.sites.get(pc).unwrap_or(&nobody);
             let [before, after] = [&before, &after].map(|c| c.get(pc).copied().unwrap_or(nothing));
             self.disagreement += site
                 .ledger
                 .balance(before, after, found.alive, census.unseen);
             site.counts = repaired(&site.ledger, after);
             site.start = site.start.or(found.start);
-            site.set_older(at, &found);
+            site.set_older(at, found);
         }
     }
 
@@ -178,13 +194,14 @@ impl Tracker {
         for pc in seen.census.sites.keys() {
             self.site(*pc, nothing);
         }
+        let nobody = Counted::default();
         for (pc, site) in &mut self.sites {
-            let found = seen.census.sites.get(pc).cloned().unwrap_or_default();
+            let found = seen.census.sites.get(pc).unwrap_or(&nobody);
             let counted = stats.get(pc).copied().unwrap_or(nothing);
             let signed = |number| i64::try_from(number).unwrap_or(i64::MAX);
             let live = found.alive.saturating_sub(found.older);
             site.carried.live = signed(live) - signed(counted.live);
-            site.set_living(at, &found, seen.goids);
+            site.set_living(at, found, seen.goids);
             site.sum(counted);
         }
     }
@@ -199,11 +216,14 @@ impl Tracker {
         for pc in seen.census.sites.keys() {
             self.site(*pc, nothing);
         }
+        let nobody = Counted::default();
+        self.created = 0;
+        self.lively.next();
         for (pc, site) in &mut self.sites {
-            let found = seen.census.sites.get(pc).cloned().unwrap_or_default();
+            let found = seen.census.sites.get(pc).unwrap_or(&nobody);
             let counted = created.get(pc).copied().unwrap_or(0);
             site.seen += found.newcomers.max(counted);
-            site.set_living(at, &found, seen.goids);
+            site.set_living(at, found, seen.goids);
             let live = found.alive.saturating_sub(found.older);
             site.carried.live = 0;
             site.sum(Counts {
@@ -213,6 +233,8 @@ impl Tracker {
             });
             site.rest.observe(at, &found.sample);
             site.series.push(at, site.counts.created, found.survivors);
+            self.created += site.counts.created;
+            self.lively.add(*pc, found.survivors[0]);
         }
     }
 
@@ -221,6 +243,7 @@ impl Tracker {
         for (pc, stats) in stats {
             self.count(*pc, stats);
         }
+        self.created = self.sites().map(|site| site.counts.created).sum();
     }
 
     fn count(&mut self, pc: u64, stats: &SiteStats) {
@@ -256,6 +279,27 @@ impl Tracker {
         self.sites.values()
     }
 
+    /// The site at `pc`.
+    #[must_use]
+    pub fn get(&self, pc: RuntimeAddress) -> Option<&Site> {
+        self.sites.get(&pc.0)
+    }
+
+    /// The addresses of those sites that had a goroutine older than the smallest of [`AGES`] at the last
+    /// observation, or at the one before. Of the others no rule has anything to say, and going over all
+    /// sites is what looking at a program with many of them costs.
+    pub fn lively(&self) -> impl Iterator<Item = RuntimeAddress> {
+        let Lively { now, before } = &self.lively;
+        let gone = before.iter().filter(|pc| now.binary_search(pc).is_err());
+        now.iter().chain(gone).copied().map(RuntimeAddress)
+    }
+
+    /// Goroutines created at all sites, as far as that is known.
+    #[must_use]
+    pub fn created(&self) -> u64 {
+        self.created
+    }
+
     /// By how many goroutines probes and census disagreed when they were last compared.
     #[must_use]
     pub fn disagreement(&self) -> u64 {
@@ -266,6 +310,21 @@ impl Tracker {
     #[must_use]
     pub fn repaired(&self) -> u64 {
         self.sites().map(|site| site.ledger.repaired()).sum()
+    }
+}
+
+impl Lively {
+    /// What was now is before.
+    fn next(&mut self) {
+        std::mem::swap(&mut self.now, &mut self.before);
+        self.now.clear();
+    }
+
+    /// A site, behind all that were added, with so many goroutines of that age.
+    fn add(&mut self, pc: u64, old: u64) {
+        if old > 0 {
+            self.now.push(pc);
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::runtime::fake::{DEAD, RUNNING, Runtime, WAITING, program::pc};
+use crate::runtime::fake::{DEAD, RUNNABLE, RUNNING, Runtime, WAITING, program::pc};
 
 #[test]
 fn the_living_are_told_and_the_free_are_counted() {
@@ -32,6 +32,58 @@ fn one_that_moves_is_tried_again_until_it_rests() {
     let (census, found) = runtime.torn(g, offset, 1, 1).census(None);
     assert!(census.defects.is_empty(), "{census:?}");
     assert_eq!(found[&1].stack.len(), 2);
+}
+
+/// It is counted modulo 256 how often a goroutine has run: this one ran so often between two reads of
+/// its `g`, and its stack was read meanwhile.
+#[test]
+fn one_that_seems_to_have_rested_is_tried_again() {
+    let runtime = Runtime::new(25);
+    let g = runtime.goroutine(WAITING);
+    let frames = [0, 0, pc("main.work"), 0, 0, pc("runtime.goexit")];
+    let sp = runtime.stack(g, &frames.map(|_| 0));
+    let runtime = runtime.on_read(move |runtime, address, times| {
+        if (address, times) == (sp, 1) {
+            for (n, word) in (0..).zip(frames) {
+                runtime.set(sp, 8 * n, word);
+            }
+            runtime.set(g, runtime.g.sched_bp, sp + 8);
+            runtime.set(sp, 8, sp + 32);
+        }
+    });
+    let (census, found) = runtime.census(None);
+    assert!(census.defects.is_empty(), "{census:?}");
+    let stack = ["runtime.gopark", "main.work", "runtime.goexit"];
+    let stack = stack.map(|name| RuntimeAddress(pc(name)));
+    assert_eq!(found[&1].stack, stack);
+}
+
+#[test]
+fn a_stack_that_cannot_be_followed_is_told_as_it_is() {
+    let runtime = Runtime::new(25);
+    runtime.goroutine(WAITING);
+    let (census, found) = runtime.census(None);
+    assert_eq!((census.alive, census.unseen()), (1, 0));
+    assert!(census.defects.is_empty(), "{census:?}");
+    assert_eq!(found[&1].stack, [RuntimeAddress(pc("runtime.gopark"))]);
+}
+
+#[test]
+fn one_that_is_just_being_created_is_tried_again_until_it_has_a_number() {
+    let runtime = Runtime::new(25);
+    let g = runtime.goroutine(RUNNABLE);
+    runtime.frames(g, &[pc("runtime.goexit")]);
+    runtime.set(g, runtime.g.goid, 0);
+    let (census, found) = runtime.census(None);
+    assert!(found.is_empty(), "{found:?}");
+    assert_eq!((census.alive, census.unseen()), (1, 1));
+    let defect = "had no number yet each time it was read";
+    assert_eq!(census.defects, Defects::from([(defect, 1)]));
+    let offset = runtime.g.goid;
+    let (census, found) = runtime.torn(g, offset, 7, 8).census(None);
+    assert!(census.defects.is_empty(), "{census:?}");
+    assert_eq!((census.alive, census.unseen()), (1, 0));
+    assert_eq!(found[&7].address.0, g);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The reasons of the fake, by their place; the table of a real one is longer.
-pub(super) const REASONS: [&str; 12] = [
+pub(super) const REASONS: [&str; 13] = [
     "",
     "chan receive",
     "chan send",
@@ -33,6 +33,7 @@ pub(super) const REASONS: [&str; 12] = [
     "IO wait",
     "GC worker (idle)",
     "chan receive (durable)",
+    "coroutine",
 ];
 
 pub(super) const RUNNABLE: u32 = 1;

@@ -212,3 +212,37 @@ fn a_stack_pointer_outside_of_the_stack_is_no_rest() {
         assert!(!roster.goroutines[0].rests);
     }
 }
+
+/// Coroutines hand over to one another without a trace in their `g`s.
+#[test]
+fn a_coroutine_is_never_taken_to_rest() {
+    let runtime = Runtime::new(25);
+    let coroutine = runtime.parked("coroutine");
+    let other = runtime.parked("chan receive");
+    let all = runtime.list();
+    let roster = take(&runtime, all);
+    let rests = |g: u64| {
+        let member = roster.goroutines.iter().find(|m| m.address.0 == g);
+        member.map(|member| (member.rests, member.sp.0 != 0))
+    };
+    assert_eq!(rests(coroutine), Some((false, false)));
+    assert_eq!(rests(other), Some((true, true)));
+    let moved = moved(&runtime, &roster, all);
+    let ran: Vec<u64> = moved.ran.iter().map(|(_, now)| now.address.0).collect();
+    assert_eq!(ran, [coroutine]);
+}
+
+/// One that was just being created had no number when it was read first.
+#[test]
+fn one_that_gets_its_number_meanwhile_has_not_rested() {
+    let runtime = Runtime::new(25);
+    let g = runtime.goroutine(RUNNABLE);
+    runtime.set(g, runtime.g.goid, 0);
+    let all = runtime.list();
+    let roster = take(&runtime, all);
+    assert_eq!(roster.goroutines[0].goid, 0);
+    runtime.set(g, runtime.g.goid, 7);
+    let moved = moved(&runtime, &roster, all);
+    assert_eq!(moved.ended, [0]);
+    assert_eq!(moved.created.len(), 1);
+}

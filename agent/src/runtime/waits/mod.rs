@@ -87,6 +87,7 @@ enum Kind {
     Condition,
     Sleep,
     Poller,
+    Coroutine,
     Other,
 }
 
@@ -107,8 +108,15 @@ impl Kind {
             "sync.Cond.Wait" => Self::Condition,
             "sleep" => Self::Sleep,
             "IO wait" => Self::Poller,
+            "coroutine" => Self::Coroutine,
             _ => Self::Other,
         }
+    }
+}
+
+impl Kind {
+    fn is_on_a_thing(self) -> bool {
+        !matches!(self, Self::Coroutine | Self::Other)
     }
 }
 
@@ -131,14 +139,14 @@ pub(super) fn purpose(reason: &str) -> Purpose {
         _ if reason == "select (no cases)" => Purpose::Others,
         Kind::Sleep => Purpose::Clock,
         Kind::Poller => Purpose::Network,
-        Kind::Other => Purpose::Other,
+        Kind::Coroutine | Kind::Other => Purpose::Other,
         _ => Purpose::Others,
     }
 }
 
 /// Whether a goroutine parked for this reason waits on something that can be found.
 pub(super) fn is_on_a_thing(reason: &str) -> bool {
-    Kind::of(reason) != Kind::Other
+    Kind::of(reason).is_on_a_thing()
 }
 
 /// A parked goroutine whose waits are sought, and what its `g` and stack say of them.
@@ -210,7 +218,7 @@ impl Waits {
             return None;
         }
         let kind = *self.kinds.get(usize::from(wait_reason))?;
-        if kind == Kind::Other {
+        if !kind.is_on_a_thing() {
             return None;
         }
         let optional = |offset: Option<u32>| offset.map_or(0, &word);
@@ -227,6 +235,15 @@ impl Waits {
             sleep_until: optional(self.layout.sleep_when),
             words: Vec::new(),
         })
+    }
+
+    /// Whether a goroutine in this state, parked for this reason, may run and park again without leaving
+    /// a trace in its `g`: coroutines (`iter.Pull`) hand over to one another by a bare change of
+    /// their states, which does not raise `g.trackingSeq` (`coroswitch_m` in `src/runtime/coro.go`, from
+    /// Go 1.23 on).
+    pub(super) fn leaves_no_trace(&self, state: GoroutineState, wait_reason: u8) -> bool {
+        let kind = self.kinds.get(usize::from(wait_reason));
+        state.is_parked() && kind == Some(&Kind::Coroutine)
     }
 
     /// Forgets who was on which condition's list. Who is asked for from now on is on the list that is

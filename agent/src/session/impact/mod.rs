@@ -6,7 +6,7 @@ mod process;
 mod tests;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     time::{Duration, Instant},
 };
 
@@ -125,7 +125,15 @@ impl Impacts {
         let kept = self.sites.values().filter(|watched| watched.is_kept());
         let mut room = MOST_SITES.saturating_sub(kept.count());
         let mut all_grow = false;
-        for site in tracker.sites() {
+        // Once all places are taken, only who grows old can take one.
+        let sites: Box<dyn Iterator<Item = &Site>> = if room > 0 {
+            Box::new(tracker.sites())
+        } else {
+            let kept = self.sites.iter().filter(|(_, watched)| watched.is_kept());
+            let sites: BTreeSet<_> = kept.map(|(pc, _)| *pc).chain(tracker.lively()).collect();
+            Box::new(sites.into_iter().filter_map(|pc| tracker.get(pc)))
+        };
+        for site in sites {
             let grows = site.series.growth() > 0;
             let is_kept = self.sites.get(&site.pc).is_some_and(Watched::is_kept);
             if !is_kept && room == 0 {
@@ -228,12 +236,11 @@ impl Impacts {
         if ranked.is_empty() {
             return Vec::new();
         }
-        let starts: HashMap<_, _> = tracker.sites().map(|site| (site.pc, site.start)).collect();
         let of_leaks = ranked.len();
         let ranked = (1..).zip(ranked);
         ranked
             .map(|(rank, (site, verdict, impact))| {
-                let start = starts.get(&site).copied().flatten();
+                let start = tracker.get(site).and_then(|site| site.start);
                 let site = names.site(site, start).clone();
                 OpenLeak {
                     id: site.id.clone(),

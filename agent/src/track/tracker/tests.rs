@@ -232,3 +232,41 @@ fn a_pool_that_replaces_its_older_ones_does_not_grow() {
     let site = tracker.sites().next().unwrap();
     assert_eq!(site.series.growth(), 0);
 }
+
+#[test]
+fn sites_where_nobody_grows_old_are_not_lively() {
+    let mut tracker = Tracker::default();
+    tracker.begin_stretch(false);
+    let goids = Goids::default();
+    let lively = |tracker: &Tracker| tracker.lively().map(|pc| pc.0).collect::<Vec<_>>();
+    // Of three sites one never has anybody old, and one only at first.
+    for (second, expected) in [
+        (0, vec![0x20, 0x30]),
+        (1, vec![0x20, 0x30]),
+        (2, vec![0x20]),
+    ] {
+        let old = [(0x10, 0), (0x20, 7), (0x30, u64::from(second == 0))];
+        let sites = old.map(|(pc, old)| {
+            let counted = Counted {
+                alive: 9,
+                newcomers: 2,
+                survivors: [old; AGES.len()],
+                ..Counted::default()
+            };
+            (pc, counted)
+        });
+        let census = CensusObservation {
+            sites: sites.into(),
+            unseen: 0,
+        };
+        let at = Duration::from_secs(second);
+        tracker.observe_census(at, seen(&census, &goids), &HashMap::new());
+        assert_eq!(lively(&tracker), expected, "{second}");
+    }
+    let created = |site: &Site| site.counts.created;
+    assert_eq!(tracker.created(), tracker.sites().map(created).sum::<u64>());
+    assert_eq!(
+        tracker.get(RuntimeAddress(0x30)).map(|site| site.pc.0),
+        Some(0x30)
+    );
+}

@@ -47,7 +47,9 @@ fn read_one(runtime: &Runtime, g: u64) -> Outcome {
 
 fn stack_of(runtime: &Runtime, g: u64) -> Vec<u64> {
     match read_one(runtime, g) {
-        Outcome::Read(goroutine) => goroutine.stack.iter().map(|pc| pc.0).collect(),
+        Outcome::Read(goroutine) | Outcome::Astray(goroutine) => {
+            goroutine.stack.iter().map(|pc| pc.0).collect()
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -159,6 +161,7 @@ fn each_fails_alone_and_is_told_once() {
         runtime.goroutine(DEAD),
         runtime.goroutine(WAITING),
     );
+    runtime.frames(parked, &[pc("runtime.goexit")]);
     runtime.unmap(gone);
     let vanishing = runtime.goroutine(WAITING);
     let runtime = runtime.on_read(move |runtime, address, times| {
@@ -172,6 +175,53 @@ fn each_fails_alone_and_is_told_once() {
     assert!(matches!(told[&2], Outcome::Failed(_)));
     assert!(matches!(told[&3], Outcome::Free));
     assert!(matches!(told[&4], Outcome::Read(_)));
+}
+
+#[test]
+fn one_without_a_number_is_not_yet_one() {
+    for status in [RUNNABLE, WAITING] {
+        let runtime = Runtime::new(25);
+        let g = runtime.goroutine(status);
+        runtime.frames(g, &[pc("runtime.goexit")]);
+        runtime.set(g, runtime.g.goid, 0);
+        let outcome = read_one(&runtime, g);
+        assert!(matches!(outcome, Outcome::Unborn), "{outcome:?}");
+    }
+    let runtime = Runtime::new(25);
+    let free = runtime.goroutine(DEAD);
+    runtime.set(free, runtime.g.goid, 0);
+    let outcome = read_one(&runtime, free);
+    assert!(matches!(outcome, Outcome::Free), "{outcome:?}");
+}
+
+#[test]
+fn a_stack_that_leads_nowhere_is_told_from_one_that_leads_to_the_beginning() {
+    let (main, exit) = (pc("main.main"), pc("runtime.goexit"));
+    let is_astray = |runtime: &Runtime, g| match read_one(runtime, g) {
+        Outcome::Read(_) => false,
+        Outcome::Astray(goroutine) => {
+            assert!(!goroutine.stack.is_empty());
+            true
+        }
+        other => panic!("{other:?}"),
+    };
+    for status in [WAITING, RUNNABLE, PREEMPTED] {
+        let runtime = Runtime::new(25);
+        let g = runtime.goroutine(status);
+        // gopark has 0x20 bytes, main 0x10: right both ways.
+        let sp = runtime.stack(g, &[0, 0, 0, 0, main, 0, 0, exit, 0]);
+        runtime.set(g, runtime.g.sched_bp, sp + 24);
+        runtime.set(sp, 24, sp + 48);
+        assert!(!is_astray(&runtime, g), "{status}");
+        runtime.set(sp, 32, 0);
+        assert!(is_astray(&runtime, g), "{status}");
+    }
+    // Of one that is larger than what is read of it, nobody knows where it leads.
+    let runtime = Runtime::new(25);
+    let g = runtime.goroutine(WAITING);
+    let sp = runtime.stack(g, &vec![0; 2 << 17]);
+    runtime.set(g, runtime.g.stack_lo, sp);
+    assert!(!is_astray(&runtime, g));
 }
 
 #[test]
