@@ -31,20 +31,9 @@ fn a_likely_leak_is_proven_with_the_memory_it_retains() {
         let status = agent.wait_for("status", |_| true).unwrap();
         let average = status["overhead"]["average_ratio"].as_f64();
         assert!(average.unwrap() <= 0.01, "{}", status["overhead"]);
+        // Nothing makes it surer, so nothing more is said.
         let end = agent.stop_cleanly().unwrap();
-        let leaks = end.events.iter().filter(|event| event["event"] == "leak");
-        let site = &leak["site"]["created_at"];
-        let of_site = leaks.filter(|event| event["site"]["created_at"] == *site);
-        let verdicts: Vec<_> = of_site
-            .filter_map(|event| event["verdict"].as_str())
-            .collect();
-        assert_eq!(verdicts.last(), Some(&"proven"));
-        assert!(verdicts.is_sorted_by_key(|verdict| match *verdict {
-            "suspect" => 0,
-            "likely" => 1,
-            _ => 2,
-        }));
-        let proven = verdicts.iter().filter(|verdict| **verdict == "proven");
-        assert_eq!(proven.count(), 1, "{verdicts:?}");
+        let later = end.events.iter().find(|event| event["event"] == "leak");
+        assert_eq!(later, None);
     }
 }
