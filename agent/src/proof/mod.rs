@@ -2,7 +2,7 @@
 //! wait on.
 //!
 //! Pure but for reading memory through [`MemoryReader`](crate::memory::MemoryReader): what is alive comes in through
-//! [`Roots`], and what the heap looks like through [`runtime::heap`](crate::runtime::heap). A mistake here may lose
+//! `Roots`, and what the heap looks like through [`runtime::heap`](crate::runtime::heap). A mistake here may lose
 //! a proof, but must never make one: whatever is not known counts as alive.
 
 mod again;

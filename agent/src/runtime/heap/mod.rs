@@ -61,6 +61,8 @@ const USERS: [&str; 6] = [
     "runtime.allocmcache",
 ];
 
+/// Spans that are tried to find out whether a list is that of spans: some are in use in any program.
+const TRIED_SPANS: u64 = 256;
 /// How often a list that was moved away is read anew.
 const LIST_TRIES: usize = 8;
 
@@ -167,27 +169,35 @@ impl Heap {
         &self.layout
     }
 
-    /// Whether the first span of the list is found again by way of its address.
+    /// Whether one of the first spans of the list is found again by way of its address. A record that is
+    /// free, or is just handed out, need not be.
     fn is_plausible(&self, memory: &impl MemoryReader) -> Result<bool, HeapError> {
         let header = self.mheap.plus(self.layout.all_spans.into())?;
         let all = Slice::read(memory, "the list of spans", header, MAX_SPANS)?;
-        if all.length == 0 {
-            return Ok(false);
-        }
-        let first = RuntimeAddress(memory.read_u64(all.elements)?);
-        let start = memory.read_u64(first.plus(self.layout.span.start.into())?)?;
+        let records = slice_numbers(memory, all.elements, all.length.min(TRIED_SPANS))?;
+        let is_found = |record| {
+            self.is_found(memory, RuntimeAddress(record))
+                .unwrap_or(false)
+        };
+        Ok(records.into_iter().any(is_found))
+    }
+
+    /// Whether the page at which a span begins leads to its record.
+    fn is_found(
+        &self,
+        memory: &impl MemoryReader,
+        record: RuntimeAddress,
+    ) -> Result<bool, MemoryError> {
+        let start = memory.read_u64(record.plus(self.layout.span.start.into())?)?;
         if start == 0 || !start.is_multiple_of(PAGE) || start >= MAX_ADDRESS {
             return Ok(false);
         }
-        // That span may be free, but some span has had its first page.
         let Some(arena) = self.arena(memory, start)? else {
             return Ok(false);
         };
         let page = (start / PAGE) % PAGES_OF_ARENA;
         let spans = arena.plus(u64::from(self.layout.arena.spans) + page * 8)?;
-        let span = RuntimeAddress(memory.read_u64(spans)?);
-        let start_of_it = memory.read_u64(span.plus(self.layout.span.start.into())?)?;
-        Ok(start_of_it != 0 && start_of_it <= start && start_of_it.is_multiple_of(PAGE))
+        Ok(memory.read_u64(spans)? == record.0)
     }
 
     /// A list of the heap's books, whole. It is given back to the kernel when a longer one takes its
