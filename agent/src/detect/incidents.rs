@@ -27,6 +27,8 @@ struct Incident {
     /// When a rule last supported it.
     supported: Duration,
     watched: Duration,
+    /// It was proven without any growth, so that there is none says nothing.
+    is_standing: bool,
 }
 
 /// The incidents of one process.
@@ -106,6 +108,7 @@ impl Incidents {
             peak: (live, at),
             supported: at,
             watched: finding.watched,
+            is_standing: false,
         });
         incident.verdict = finding.verdict;
         incident.watched = incident.watched.max(finding.watched);
@@ -114,15 +117,29 @@ impl Incidents {
 }
 
 impl Incidents {
-    /// What was unusual about `site` has been proven to be a leak. That needs no second look; but where
-    /// nothing was unusual, it is none.
-    pub fn prove(&mut self, site: &Site, finding: Finding) -> Option<Change> {
-        let incident = self.open.get_mut(&site.pc)?;
-        if incident.verdict >= Verdict::Proven {
+    /// `site` has been proven to leak, which needs no second look. Where nothing was unusual about it that is
+    /// none, unless it `is_leak` whatever its numbers are.
+    pub fn prove(
+        &mut self,
+        site: &Site,
+        finding: Finding,
+        at: Duration,
+        is_leak: bool,
+    ) -> Option<Change> {
+        let known = self.verdict(site.pc);
+        if known >= Some(Verdict::Proven) || known.is_none() && !is_leak {
             return None;
         }
-        incident.verdict = Verdict::Proven;
         self.said_once.remove(&site.pc);
+        self.opened += usize::from(known.is_none());
+        let incident = self.open.entry(site.pc).or_insert(Incident {
+            verdict: Verdict::Proven,
+            peak: (site.alive(), at),
+            supported: at,
+            watched: finding.watched,
+            is_standing: true,
+        });
+        incident.verdict = Verdict::Proven;
         Some(Change::Leaks(finding))
     }
 }
@@ -142,7 +159,10 @@ impl Incident {
                 "nothing has been unusual for {:.0} s",
                 alone.as_secs_f64()
             ))
-        } else if self.verdict > Verdict::Suspect && quiet > QUIET.max(self.watched * 2) {
+        } else if self.verdict > Verdict::Suspect
+            && !self.is_standing
+            && quiet > QUIET.max(self.watched * 2)
+        {
             Some(format!("no growth for {:.0} s", quiet.as_secs_f64()))
         } else {
             None
@@ -193,6 +213,37 @@ mod tests {
         let change = incidents.update(&site(100), says(verdict), at(15));
         assert_eq!(reported(change), Some(verdict));
         incidents
+    }
+
+    fn proven() -> Finding {
+        Finding {
+            verdict: Verdict::Proven,
+            growth_per_minute: 0.0,
+            watched: at(20),
+            doubt: None,
+            evidence: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_proof_needs_no_second_look_but_a_suspicion() {
+        let mut incidents = with_a_leak(Verdict::Suspect);
+        let change = incidents.prove(&site(100), proven(), at(20), false);
+        assert_eq!(reported(change), Some(Verdict::Proven));
+        assert_eq!(incidents.prove(&site(100), proven(), at(21), false), None);
+        assert_eq!(incidents.opened(), 1);
+        let mut none = Incidents::default();
+        assert_eq!(none.prove(&site(100), proven(), at(20), false), None);
+    }
+
+    #[test]
+    fn what_the_program_itself_has_found_is_a_leak_though_it_does_not_grow() {
+        let mut incidents = Incidents::default();
+        let change = incidents.prove(&site(3), proven(), at(20), true);
+        assert_eq!(reported(change), Some(Verdict::Proven));
+        assert_eq!(incidents.update(&site(3), Judgement::Fine, at(900)), None);
+        let ended = incidents.update(&site(1), Judgement::Fine, at(901));
+        assert!(matches!(ended, Some(Change::Resolved(_))));
     }
 
     #[test]

@@ -127,6 +127,7 @@ impl Session {
             past,
             identified: 0,
             proving,
+            has_marked: false,
             proofs: HashMap::new(),
             goroutines: None,
             governor,

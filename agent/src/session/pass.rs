@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Landmarks, LandmarksError, Program};
 use crate::{
     memory::{MemoryError, MemoryReader},
-    runtime::{Census, Goroutine, HeapSize, Purpose, Scheduler, Scope},
+    runtime::{Census, Goroutine, GoroutineState, HeapSize, Purpose, Scheduler, Scope},
     track::{AGES, CensusObservation, Counted, Goids, Sampled},
 };
 
@@ -18,6 +18,8 @@ pub(super) struct Pass {
     pub(super) alive: u64,
     /// Site by site.
     pub(super) sites: CensusObservation,
+    /// Whether the program's own detector has marked some as leaked (Go 1.26 and later).
+    pub(super) has_marked: bool,
 }
 
 /// Goes over all goroutines again and again.
@@ -94,6 +96,7 @@ impl Passes {
         let before = self.goids.last();
         let mut sites = CensusObservation::default();
         let mut last_goid = self.last_goid;
+        let mut has_marked = false;
         let layout = &program.layout;
         let reasons = &self.reasons;
         let census = Census::take(
@@ -103,6 +106,7 @@ impl Passes {
             Scope::default(),
             |goroutine| {
                 last_goid = last_goid.max(goroutine.goid);
+                has_marked |= goroutine.state == GoroutineState::Leaked;
                 if goroutine.created_at.0 == 0 {
                     return;
                 }
@@ -132,6 +136,7 @@ impl Passes {
         Ok(Pass {
             alive: census.alive,
             sites,
+            has_marked,
         })
     }
 

@@ -10,8 +10,8 @@ use crate::{
 };
 
 impl Session {
-    /// Asks for a proof where a leak is likely, and takes in what has come of the last one: what it has
-    /// made sure.
+    /// Asks for a proof where a leak is likely, or the program itself knows of one, and takes in what has
+    /// come of the last one: what it has made sure.
     pub(super) fn prove(&mut self, at: Duration) -> Vec<(Site, Change, &'static str)> {
         let Some(proving) = &mut self.proving else {
             return Vec::new();
@@ -20,7 +20,7 @@ impl Session {
             .incidents
             .open()
             .any(|(site, verdict)| verdict == Verdict::Likely && !self.suppressed.contains(&site));
-        if is_wanted {
+        if is_wanted || self.has_marked {
             proving.want();
         }
         match proving.answer() {
@@ -36,7 +36,7 @@ impl Session {
                 continue;
             };
             // A goroutine that waits for ever because that is what it is for does no harm: only what
-            // somebody suspects is a leak.
+            // somebody suspects is a leak, or what somebody had the program itself look for.
             let (judgement, _) = detect::judge(&self.rules, site);
             let finding = match judgement {
                 Judgement::Leak(finding) => Finding {
@@ -52,11 +52,14 @@ impl Session {
                     evidence: Vec::new(),
                 },
             };
+            // What has been told is not told again because it is still there.
+            let before = self.proofs.get(&site.pc).map_or(0, |before| before.count);
+            let is_new = proof.by_runtime && proof.count > before;
             let finding = Finding {
                 evidence: evidence(site, proof, finding.evidence),
                 ..finding
             };
-            if let Some(change) = self.incidents.prove(site, finding) {
+            if let Some(change) = self.incidents.prove(site, finding, at, is_new) {
                 changes.push((site.clone(), change, "proof"));
             }
         }

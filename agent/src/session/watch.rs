@@ -65,6 +65,8 @@ pub struct Session {
     pub(super) identified: usize,
     /// `None` where the goroutines were not found, or there is no thread for it.
     pub(super) proving: Option<Proving>,
+    /// Whether the program's own detector has marked goroutines.
+    pub(super) has_marked: bool,
     /// What was proven last of each site.
     pub(super) proofs: Found,
     pub(super) goroutines: Option<u64>,
@@ -170,6 +172,7 @@ impl Session {
                 .ok()
         });
         self.goroutines = pass.as_ref().map(|pass| pass.alive);
+        self.has_marked = pass.as_ref().is_some_and(|pass| pass.has_marked);
         let seen = pass.as_ref().zip(self.passes.as_ref());
         let seen = seen.map(|(pass, passes)| Seen {
             census: &pass.sites,

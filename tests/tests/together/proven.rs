@@ -3,6 +3,7 @@
 use gostray_tests::agent::Agent;
 use gostray_tests::go::{self, Mode};
 use gostray_tests::need_root_and_releases;
+use gostray_tests::prove::Proofs;
 use gostray_tests::target::Target;
 
 #[test]
@@ -35,5 +36,24 @@ fn a_likely_leak_is_proven_with_the_memory_it_retains() {
         let end = agent.stop_cleanly().unwrap();
         let later = end.events.iter().find(|event| event["event"] == "leak");
         assert_eq!(later, None);
+    }
+}
+
+/// What the program's own detector has marked is a proof, though nothing grows.
+#[test]
+#[ignore = "needs root and a kernel with uprobes"]
+fn what_the_program_itself_has_found_is_told() {
+    for release in need_root_and_releases!() {
+        if release.minor() < 27 {
+            continue;
+        }
+        let mut proofs = Proofs::new(&release, Mode::Stripped, "nobody/").unwrap();
+        let theirs = proofs.oracle().unwrap();
+        assert!(!theirs.is_empty());
+        let agent = Agent::attach(proofs.target.pid(), &[]).unwrap();
+        let leak = agent.wait_for("leak", |_| true).unwrap();
+        assert_eq!(leak["verdict"], "proven", "{leak}");
+        assert!(leak.to_string().contains("_Gleaked"), "{leak}");
+        agent.stop_cleanly().unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Moment, ProveError, Prover, leaked};
-use crate::{binary::RuntimeAddress, memory::MemoryReader, proof::Watch};
+use crate::{binary::RuntimeAddress, memory::MemoryReader, proof::Watch, report::Ground};
 
 /// The proven goroutines of one creation site.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(in crate::session) struct SiteProof {
     pub(in crate::session) count: u64,
     /// Heap memory that only they retain; `None` where it was not counted.
     pub(in crate::session) retained: Option<Retained>,
+    /// Whether the program's own detector has found some of them.
+    pub(in crate::session) by_runtime: bool,
     /// Why they can never wake again, in sentences.
     pub(in crate::session) evidence: Vec<String>,
 }
@@ -49,9 +51,11 @@ impl<M: MemoryReader> Prover<'_, M> {
             for (site, group) in lists.leaked {
                 let held = group.retained_bytes.zip(group.retained_objects);
                 let held = held.map(|(bytes, objects)| Retained { bytes, objects });
+                let by_runtime = group.proof == Ground::Runtime;
                 match sites.get_mut(&site) {
                     Some(known) => {
                         known.count += group.count;
+                        known.by_runtime |= by_runtime;
                         known.retained = known.retained.zip(held).map(|(a, b)| Retained {
                             bytes: a.bytes + b.bytes,
                             objects: a.objects + b.objects,
@@ -61,6 +65,7 @@ impl<M: MemoryReader> Prover<'_, M> {
                         let proof = SiteProof {
                             count: group.count,
                             retained: held,
+                            by_runtime,
                             evidence: group.evidence(passes),
                         };
                         sites.insert(site, proof);
