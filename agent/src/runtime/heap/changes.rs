@@ -6,38 +6,7 @@ use crate::{
     memory::{Extent, MemoryError, MemoryReader},
 };
 
-/// Spans that are looked at before the next.
-const BATCH: usize = 1 << 14;
-
 impl Heap {
-    /// The spans of this copy, by number, that are no longer the same table of objects: freed, used
-    /// anew with another size, or a span of which it is not sure.
-    ///
-    /// A span that was freed and came back just as it was is not told from one that stayed.
-    ///
-    /// # Errors
-    /// Not readable.
-    pub fn changed(
-        &self,
-        memory: &impl MemoryReader,
-        spans: &Spans,
-    ) -> Result<Vec<u32>, HeapError> {
-        let mut changed = Vec::new();
-        for (batch, first) in spans.all().chunks(BATCH).zip((0_u32..).step_by(BATCH)) {
-            let records: Vec<u64> = batch.iter().map(|span| span.mspan).collect();
-            let raw = self.raw_spans(memory, &records)?;
-            let pages: Vec<u64> = batch.iter().map(|span| span.start).collect();
-            let owners = self.owners(memory, &pages)?;
-            let all = batch.iter().zip(raw).zip(owners);
-            for (number, ((span, raw), owner)) in (first..).zip(all) {
-                if !span.is_still(&raw) || owner != Some(span.mspan) {
-                    changed.push(number);
-                }
-            }
-        }
-        Ok(changed)
-    }
-
     /// Whether the heap has got arenas since, farther away than [`Spans::is_arena`] reaches: words that
     /// lead there were not recognised.
     ///

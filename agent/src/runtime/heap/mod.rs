@@ -9,7 +9,6 @@
 
 mod changes;
 mod layout;
-mod look_up;
 mod page_table;
 mod pointers;
 mod queued;
@@ -21,7 +20,6 @@ mod specials;
 mod tests;
 
 pub use layout::HeapLayout;
-pub use look_up::LookedUp;
 pub use pointers::{Fallback, Piece, PointerMaps, SpanMap};
 pub use spans::{Span, Spans};
 pub use specials::{ObjectAt, Specials, WeakPointer};

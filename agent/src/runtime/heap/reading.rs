@@ -38,7 +38,6 @@ impl Heap {
         if bytes > limit {
             return Err(HeapError::TooLarge { bytes, limit });
         }
-        let generation = self.sweep_generation(memory)?;
         // Records of spans that are free now are in it too.
         let all = self.list(
             memory,
@@ -70,57 +69,7 @@ impl Heap {
             });
         }
         let arenas = self.arena_starts(memory)?;
-        let steady = self.sweep_generation(memory)? == generation;
-        let generation = steady.then_some(generation);
-        Ok(Spans::new(read.spans, &read.free, &arenas, generation))
-    }
-
-    /// For each of these objects (span and number), whether it is free now and has been all the time
-    /// since `spans` was read. What was handed out, or may have been, is not.
-    ///
-    /// This is how an object with a bit in [`Spans::free_objects`] may be passed over that some word
-    /// leads to: if it is still free after that word was read, the word was no pointer.
-    ///
-    /// # Errors
-    /// Not readable.
-    pub fn still_free(
-        &self,
-        memory: &impl MemoryReader,
-        spans: &Spans,
-        objects: &[(u32, u32)],
-    ) -> Result<Vec<bool>, HeapError> {
-        let mut numbers: Vec<u32> = objects.iter().map(|(span, _)| *span).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        let known = numbers
-            .iter()
-            .map(|number| spans.all().get(*number as usize));
-        let known: Vec<&Span> = known.flatten().collect();
-        if known.len() != numbers.len() {
-            return Ok(vec![false; objects.len()]);
-        }
-        let generation = self.sweep_generation(memory)?;
-        let records: Vec<u64> = known.iter().map(|span| span.mspan).collect();
-        let raw = self.raw_spans(memory, &records)?;
-        let pairs: Vec<(Span, RawSpan)> = known.iter().map(|span| **span).zip(raw).collect();
-        let free = self.free_of(memory, &pairs, generation)?;
-        Ok(objects
-            .iter()
-            .map(|(number, index)| {
-                let Ok(place) = numbers.binary_search(number) else {
-                    return false;
-                };
-                let (span, raw) = &pairs[place];
-                // Within a generation a span is swept once at most, and gets other bits by that. Bits at
-                // the same place are those of two sweeps before at the earliest.
-                let unswept = spans.generation == Some(generation)
-                    && span.is_still(raw)
-                    && span.alloc_bits == raw.alloc_bits;
-                let was = spans.is_free(span, *index);
-                let is = free[place].get(*index as usize / 64);
-                unswept && was && is.is_some_and(|word| word >> (index % 64) & 1 == 1)
-            })
-            .collect())
+        Ok(Spans::new(read.spans, &read.free, &arenas))
     }
 
     /// Starts of all arenas, sorted.

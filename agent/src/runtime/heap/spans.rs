@@ -99,19 +99,6 @@ impl Span {
         self.count.div_ceil(64)
     }
 
-    /// Whether its record still tells of the same table of objects.
-    pub(super) fn is_still(&self, raw: &RawSpan) -> bool {
-        let now = Self::new(raw, self.mspan);
-        now.is_some_and(|now| {
-            let now = Self {
-                first_word: self.first_word,
-                alloc_bits: self.alloc_bits,
-                ..now
-            };
-            now == *self
-        })
-    }
-
     /// Whether an object has the span for itself, and more than 32 KiB.
     #[must_use]
     pub fn is_large(&self) -> bool {
@@ -122,7 +109,7 @@ impl Span {
 /// The spans in use of a heap, as they were when they were read.
 ///
 /// The heap goes on: objects that were free are handed out, spans are freed and pages are used anew.
-/// [`super::Heap::changed`] tells where this copy is no longer right.
+/// A later copy tells where this one is no longer right.
 #[derive(Debug, Default)]
 pub struct Spans {
     spans: Vec<Span>,
@@ -130,19 +117,12 @@ pub struct Spans {
     table: PageTable,
     bytes: u64,
     objects: u64,
-    /// The heap's sweep generation when all this was read; `None` where it changed meanwhile.
-    pub(super) generation: Option<u32>,
 }
 
 impl Spans {
     /// From spans and, for each, where the words of its free objects begin in `free`; `arenas` are the
     /// starts of all arenas.
-    pub(super) fn new(
-        mut read: Vec<(Span, u32)>,
-        free: &[u64],
-        arenas: &[u64],
-        generation: Option<u32>,
-    ) -> Self {
+    pub(super) fn new(mut read: Vec<(Span, u32)>, free: &[u64], arenas: &[u64]) -> Self {
         read.sort_unstable_by_key(|(span, _)| span.start);
         // A span was freed and its pages used again while the list was read. Which one is right now
         // is not known: words that lead there have to be looked up.
@@ -167,7 +147,6 @@ impl Spans {
         let mut spans = Self {
             spans: Vec::with_capacity(read.len()),
             free: Vec::with_capacity(free.len()),
-            generation,
             ..Self::default()
         };
         for (mut span, at) in read {
@@ -205,7 +184,7 @@ impl Spans {
 
     /// Whether `word` lies in the heap's address range, but in no span in use that this copy knows.
     ///
-    /// There may be one now: [`super::Heap::look_up`] tells. Most such words are addresses of stacks.
+    /// There may be one now: a later copy tells. Most such words are addresses of stacks.
     /// The heap may also have grown meanwhile, so the 4 GiB around each arena are in its range, and
     /// [`super::Heap::has_grown`] says whether that was not enough.
     #[inline]
@@ -224,8 +203,7 @@ impl Spans {
     /// Such a bit array: 1 for an object that was free when it was read.
     ///
     /// Free it was for sure; it may have been handed out since, and then it may hold anything. So the
-    /// bit must not be used to leave out an object that is reached; see
-    /// [`super::Heap::still_free`].
+    /// bit must not be used to leave out an object that is reached, unless it has it in a later copy too.
     #[must_use]
     pub fn free_objects(&self) -> &[u64] {
         &self.free
@@ -298,6 +276,6 @@ impl Spans {
             .iter()
             .map(|span| span.0 & !(super::ARENA - 1))
             .collect();
-        Self::new(read, &bits, &arenas, None)
+        Self::new(read, &bits, &arenas)
     }
 }

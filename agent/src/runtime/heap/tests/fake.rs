@@ -126,9 +126,4 @@ impl FakeHeap {
         let bytes = &value.to_le_bytes()[..place.size as usize];
         self.runtime.put(mspan + u64::from(place.offset), bytes);
     }
-
-    pub(super) fn generation(&self, generation: u32) {
-        let place = self.mheap + u64::from(self.heap.layout.sweep_generation);
-        self.runtime.put(place, &generation.to_le_bytes());
-    }
 }

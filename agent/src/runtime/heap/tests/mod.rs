@@ -1,5 +1,4 @@
 mod fake;
-mod look_up;
 mod pointers;
 mod spans;
 mod specials;

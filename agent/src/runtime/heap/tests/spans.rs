@@ -61,28 +61,6 @@ fn a_free_object_is_behind_the_index_and_has_no_bit() {
             .collect();
         let expected: Vec<u32> = (68..126).filter(|it| ![70, 100].contains(it)).collect();
         assert_eq!(free, expected, "1.{minor}");
-
-        let objects = [(0, 68), (0, 67), (0, 70), (0, 125), (1, 0), (0, 126)];
-        let still = |fake: &FakeHeap| {
-            let still = fake.heap.still_free(&fake.runtime, &spans, &objects);
-            still.expect("readable")
-        };
-        // One is no span of the copy: then nothing is known.
-        assert_eq!(still(&fake), [false; 6]);
-        let objects = [(0, 68), (0, 67), (0, 70), (0, 125), (0, 126)];
-        let still = |fake: &FakeHeap| {
-            let still = fake.heap.still_free(&fake.runtime, &spans, &objects);
-            still.expect("readable")
-        };
-        assert_eq!(still(&fake), [true, false, false, true, false]);
-        fake.set(mspan, "freeindex", 69);
-        assert_eq!(still(&fake), [false, false, false, true, false]);
-        // Other bits: it was swept.
-        fake.set(mspan, "allocBits", fake.runtime.words(&[0, 0]));
-        assert_eq!(still(&fake), [false; 5]);
-        fake.set(mspan, "allocBits", bits);
-        fake.generation(10);
-        assert_eq!(still(&fake), [false; 5]);
     }
 }
 
@@ -173,8 +151,6 @@ fn spans_that_overlap_are_none() {
 
 #[test]
 fn what_cannot_be_a_span_is_none() {
-    let mut fake = FakeHeap::new(27);
-    let mspan = fake.span(SMALL);
     for (field, value) in [
         ("startAddr", 0),
         ("startAddr", BASE + 8),
@@ -194,25 +170,6 @@ fn what_cannot_be_a_span_is_none() {
         let spans = fake.heap.spans(&fake.runtime, LIMIT).expect("spans");
         assert!(spans.all().is_empty(), "{field} {value:#x}");
     }
-    let spans = fake.heap.spans(&fake.runtime, LIMIT).expect("spans");
-    assert_eq!(
-        fake.heap.changed(&fake.runtime, &spans).expect("read"),
-        [0_u32; 0]
-    );
-    fake.set(mspan, "elemsize", 32);
-    assert_eq!(fake.heap.changed(&fake.runtime, &spans).expect("read"), [0]);
-    fake.set(mspan, "elemsize", 64);
-    fake.set(mspan, "spanclass", 11);
-    assert_eq!(fake.heap.changed(&fake.runtime, &spans).expect("read"), [0]);
-    fake.set(mspan, "spanclass", 10);
-    fake.set(mspan, "allocBits", 0);
-    fake.set(mspan, "freeindex", 3);
-    assert_eq!(
-        fake.heap.changed(&fake.runtime, &spans).expect("read"),
-        [0_u32; 0]
-    );
-    fake.own(BASE, 1, mspan + 8);
-    assert_eq!(fake.heap.changed(&fake.runtime, &spans).expect("read"), [0]);
 }
 
 #[test]
