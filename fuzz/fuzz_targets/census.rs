@@ -26,8 +26,9 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let mut visited = 0;
     if let Ok(census) = Census::take(&memory, layout, all, scope, |_| visited += 1) {
-        // Nothing moves.
-        assert_eq!(visited, census.alive);
+        // Nothing moves: each is passed on, or counted as not.
+        assert!(visited <= census.alive);
+        assert!(census.alive <= visited + census.unseen());
     }
     let _ = Census::count(&memory, layout, all);
 });

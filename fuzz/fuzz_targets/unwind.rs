@@ -40,6 +40,8 @@ fuzz_target!(|bytes: &[u8]| {
     field(layout.stack_lo, BASE);
     field(layout.stack_hi, BASE + SIZE as u64);
     field(layout.m, 0);
+    // One without a number is none yet.
+    field(layout.goid, 1);
     let state = STATES[usize::from(*state) % STATES.len()];
     put(
         &mut memory,
