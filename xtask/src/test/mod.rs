@@ -18,8 +18,8 @@ use std::{
 /// Seconds for all fuzz targets together.
 const FUZZ_SECONDS: u64 = 60;
 
-/// The crate whose tests run the agent against real programs.
-const END_TO_END: [&str; 2] = ["-p", "gostray-tests"];
+/// The directory of the crate whose tests run the agent against real programs.
+const END_TO_END: &str = "tests";
 /// Those of its tests that wait more than they work, and run at the same time.
 const TOGETHER: &str = "together";
 
@@ -44,13 +44,14 @@ pub(crate) fn run(quick: bool, filter: Option<&str>) -> Result<()> {
         bail!("{error:#}; no test was run");
     }
     shell::step("unit tests");
-    let units = ["--workspace", "--exclude", "gostray-tests"];
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    total.add(setting.libtest(&units, &["--lib", "--bins", "--tests"], Some(processors))?);
+    let mut units = vec!["--lib".to_owned(), "--bins".to_owned()];
+    units.extend(tests_of("agent")?);
+    total.add(setting.libtest(&units, Some(processors))?);
     if filter.is_none() {
         shell::step("examples in the documentation");
         // Apart: --include-ignored would compile examples that are not meant to be.
-        total.add(setting.libtest(&units, &["--doc"], None)?);
+        total.add(setting.libtest(&["--doc".to_owned()], None)?);
     }
     if quick {
         skip(
@@ -64,12 +65,9 @@ pub(crate) fn run(quick: bool, filter: Option<&str>) -> Result<()> {
         }
         shell::step("end-to-end tests");
         // They measure and load the machine; one would be the other's noise.
-        let alone = tests_alone()?;
-        let mut kinds = vec!["--lib", "--bins"];
-        kinds.extend(alone.iter().flat_map(|name| ["--test", name]));
-        total.add(setting.libtest(&END_TO_END, &kinds, Some(1))?);
+        total.add(setting.libtest(&tests_of(END_TO_END)?, Some(1))?);
         shell::step("end-to-end tests that mostly wait");
-        total.add(setting.libtest(&END_TO_END, &["--test", TOGETHER], Some(8))?);
+        total.add(setting.libtest(&[test(TOGETHER)], Some(8))?);
     }
     close(&total)
 }
@@ -134,19 +132,12 @@ impl Setting<'_> {
             .env("GOSTRAY_TARGETS_DIR", paths::target().join("go"))
     }
 
-    /// Runs tests of some packages and counts them: so many at a time, those that need privileges
+    /// Runs tests of these targets and counts them: so many at a time, those that need privileges
     /// too; or examples, which are all alike.
-    fn libtest(
-        &self,
-        packages: &[&str],
-        kinds: &[&str],
-        at_a_time: Option<usize>,
-    ) -> Result<Results> {
-        let mut command = shell::cargo(["test", "--locked", "--no-fail-fast"]);
-        command
-            .args(packages)
-            .args(kinds)
-            .args(["--", "--show-output"]);
+    fn libtest(&self, targets: &[String], at_a_time: Option<usize>) -> Result<Results> {
+        // Always the workspace: what a package alone asks of its dependencies would build them again.
+        let mut command = shell::cargo(["test", "--workspace", "--locked", "--no-fail-fast"]);
+        command.args(targets).args(["--", "--show-output"]);
         if let Some(number) = at_a_time {
             command.arg(format!("--test-threads={number}"));
             if self.privileged {
@@ -179,22 +170,23 @@ impl Setting<'_> {
     }
 }
 
-/// The end-to-end tests that run one after another: each file is a test target.
-fn tests_alone() -> Result<Vec<String>> {
-    let directory = paths::root().join("tests/tests");
+/// What selects the tests of the crate in `directory`: each file is a test target.
+fn tests_of(directory: &str) -> Result<Vec<String>> {
+    let directory = paths::root().join(directory).join("tests");
     let files = fs::read_dir(&directory).with_context(|| directory.display().to_string())?;
-    let mut names = Vec::new();
+    let mut targets = Vec::new();
     for file in files {
         let path = file?.path();
         if path.extension().is_some_and(|extension| extension == "rs") {
-            names.extend(
-                path.file_stem()
-                    .map(|name| name.to_string_lossy().into_owned()),
-            );
+            targets.extend(path.file_stem().map(|name| test(&name.to_string_lossy())));
         }
     }
-    names.sort();
-    Ok(names)
+    targets.sort();
+    Ok(targets)
+}
+
+fn test(name: &str) -> String {
+    format!("--test={name}")
 }
 
 fn fuzz_targets(total: &mut Results) {
