@@ -5,10 +5,11 @@ mod impact;
 mod history;
 mod json;
 mod model;
+pub mod node;
 mod pprof;
 mod proof;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod snapshot;
 mod text;
 mod time;

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Impact, LeakHistory, OpenLeak, ProcessUse, WaitsOn};
+use super::{Impact, LeakHistory, OpenLeak, ProcessUse, WaitsOn, node::BucketCount};
 use crate::detect::Verdict;
 
 /// A place in the program's source. `None` where the binary does not tell.
@@ -225,6 +225,9 @@ pub struct SiteCounts {
     pub accuracy: &'static str,
     /// Of the ended ones; null before the first.
     pub lifetime_seconds: Option<Lifetime>,
+    /// The histogram behind these quantiles, by powers of two; buckets without a count are left out.
+    #[serde(skip)]
+    pub lifetimes: Vec<BucketCount>,
     /// Age of the oldest living one created since attaching.
     pub oldest_seconds: Option<f64>,
     /// Parks for each wait reason; null unless they are watched.

@@ -1,15 +1,15 @@
-//! One event of each kind, for the renderers' tests.
+//! One event of each kind, and all that a node's agent tells, for the renderers' and sinks' tests.
 
 use std::collections::BTreeMap;
 
 use super::{
     Attached, CostOfHits, DetachReason, Detached, Disagreement, Event, EventKind, Impact, Leak,
     LeakHistory, Lifetime, ModeChange, Overhead, Parks, Place, ProcessInfo, Resolved, SiteCounts,
-    SiteName, Status, Unknown, Waited, WaitsOn,
+    SiteName, Status, Unknown, Waited, WaitsOn, node::BucketCount,
 };
 use crate::detect::Verdict;
 
-pub(super) fn event(kind: EventKind) -> Event {
+pub(crate) fn event(kind: EventKind) -> Event {
     Event {
         time: "2026-11-18T11:06:40.120Z".into(),
         pid: 4321,
@@ -17,7 +17,7 @@ pub(super) fn event(kind: EventKind) -> Event {
     }
 }
 
-pub(super) fn place(function: &str, file: &str, line: u32) -> Place {
+pub(crate) fn place(function: &str, file: &str, line: u32) -> Place {
     Place {
         function: function.into(),
         file: Some(file.into()),
@@ -33,7 +33,7 @@ fn search() -> SiteName {
     }
 }
 
-pub(super) fn attached() -> Attached {
+pub(crate) fn attached() -> Attached {
     Attached {
         process: ProcessInfo {
             exe: "/srv/app/server".into(),
@@ -66,7 +66,7 @@ pub(super) fn attached() -> Attached {
     }
 }
 
-pub(super) fn site_counts(created_at: Place, growing: bool) -> SiteCounts {
+pub(crate) fn site_counts(created_at: Place, growing: bool) -> SiteCounts {
     SiteCounts {
         site: SiteName {
             created_at,
@@ -84,6 +84,16 @@ pub(super) fn site_counts(created_at: Place, growing: bool) -> SiteCounts {
             p99: 0.25,
             max: 0.31,
         }),
+        lifetimes: vec![
+            BucketCount {
+                below_seconds: 0.001_048_576,
+                count: 9000,
+            },
+            BucketCount {
+                below_seconds: 0.536_870_912,
+                count: 1000,
+            },
+        ],
         oldest_seconds: Some(83.4),
         parks: Some(vec![Parks {
             wait_reason: "chan send".into(),
@@ -94,7 +104,7 @@ pub(super) fn site_counts(created_at: Place, growing: bool) -> SiteCounts {
     }
 }
 
-pub(super) fn status() -> Status {
+pub(crate) fn status() -> Status {
     let mut calm = site_counts(place("main.(*pool).start", "/src/app/pool.go", 12), false);
     calm.lifetime_seconds = None;
     calm.oldest_seconds = None;
@@ -129,7 +139,7 @@ pub(super) fn status() -> Status {
     }
 }
 
-pub(super) fn leak() -> Leak {
+pub(crate) fn leak() -> Leak {
     Leak {
         verdict: Verdict::Likely,
         rule: "accumulation",
@@ -191,7 +201,7 @@ pub(super) fn leak() -> Leak {
     }
 }
 
-pub(super) fn resolved() -> Resolved {
+pub(crate) fn resolved() -> Resolved {
     Resolved {
         site: search(),
         live: 3,
@@ -200,7 +210,7 @@ pub(super) fn resolved() -> Resolved {
     }
 }
 
-pub(super) fn detached(reason: DetachReason) -> Detached {
+pub(crate) fn detached(reason: DetachReason) -> Detached {
     Detached {
         suppressed: 0,
         reason,
@@ -210,7 +220,7 @@ pub(super) fn detached(reason: DetachReason) -> Detached {
     }
 }
 
-pub(super) fn mode_change() -> ModeChange {
+pub(crate) fn mode_change() -> ModeChange {
     ModeChange {
         mode: "census",
         previous: "lifetimes",

@@ -12,6 +12,14 @@ pub fn timestamp(now: SystemTime) -> String {
     )
 }
 
+/// Serializes `moment` as [`timestamp`] writes it.
+pub(super) fn rfc3339<S: serde::Serializer>(
+    moment: &SystemTime,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&timestamp(*moment))
+}
+
 /// The same of a moment in Unix seconds.
 #[must_use]
 pub fn timestamp_of(unix_seconds: i64) -> String {

@@ -14,6 +14,7 @@ use crate::{
     probes::Readout,
     report::{
         Disagreement, Lifetime, OpenLeak, Overhead, Parks, ProcessUse, SiteCounts, Status, Unknown,
+        node::BucketCount,
     },
     runtime::WaitReasons,
     track::{Accuracy, Site, Tracker},
@@ -132,6 +133,14 @@ fn site_counts(site: &Site, inputs: &Inputs<'_>, names: &mut Names) -> SiteCount
         older: site.older.map(|older| older.now),
         accuracy: site.counts.accuracy.as_str(),
         lifetime_seconds: lifetime(site),
+        lifetimes: site
+            .lifetimes
+            .buckets()
+            .map(|(below, count)| BucketCount {
+                below_seconds: below.as_secs_f64(),
+                count,
+            })
+            .collect(),
         oldest_seconds: site.oldest.map(|age| age.as_secs_f64()),
         parks: (inputs.mode == Mode::Full).then(|| parks(site, inputs)),
         growing: !system && (inputs.incidents.is_open(site.pc) || site.series.growth() >= 2),

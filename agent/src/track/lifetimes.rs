@@ -40,6 +40,14 @@ impl Lifetimes {
         self.buckets.iter().sum()
     }
 
+    /// The buckets with a count, shortest first: the time that all in one stay below, and how many they
+    /// are.
+    pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
+        let counts = self.buckets.iter().zip(1_u32..);
+        let counts = counts.filter(|(count, _)| **count > 0);
+        counts.map(|(count, bits)| (Duration::from_nanos(1_u64 << bits.min(63)), *count))
+    }
+
     /// The lifetime that the share `quantile` (0 to 1) of goroutines did not exceed, interpolated
     /// inside its bucket: right within a factor of two. `None` when none has ended.
     #[must_use]
