@@ -48,6 +48,14 @@ impl Budget {
         }
     }
 
+    /// Part of a budget that several share: any that is more than nothing.
+    #[must_use]
+    pub fn part(cores: f64) -> Self {
+        Self {
+            cores: cores.max(1e-6),
+        }
+    }
+
     /// As a share of one core; infinite where unlimited.
     #[must_use]
     pub fn cores(self) -> f64 {

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     binary::{LoadBias, RuntimeAddress},
+    governor::Budget,
     memory::MemoryReader,
 };
 
@@ -137,6 +138,11 @@ impl Probes {
     #[must_use]
     pub fn spent(&self) -> Spent {
         self.watchdog.spent()
+    }
+
+    /// From now on they may cost so much.
+    pub fn set_budget(&self, budget: Budget) {
+        self.watchdog.set_budget(budget);
     }
 
     /// Makes all programs return at once, and detaches in the background: the kernel takes its time.

@@ -14,6 +14,7 @@ use super::{
     probing::Probing,
     proving::{self, Proving},
     spending::{Spending, Used},
+    work::Average,
 };
 use crate::{
     detect::{Accumulation, Backlog, Incidents, Outliving, Standing},
@@ -59,6 +60,7 @@ impl Session {
             .as_ref()
             .map_or(HitCosts::UNKNOWN, |c| c.costs(options.choice));
         let mut governor = Governor::new(options.budget, options.ceiling(), costs);
+        governor.set_least_creations(options.least_creations);
         let first_reason = governor.first(load.measure(&memory));
         let mut probing = Probing::new(Limit {
             budget: options.budget,
@@ -88,7 +90,7 @@ impl Session {
                 bias: *bias,
                 landmarks: *passes.landmarks(),
                 pid,
-                budget: options.budget.is_limited().then(|| options.budget.cores()),
+                budget: options.budget,
                 memory: options.memory.bytes(),
             })
         });
@@ -98,6 +100,10 @@ impl Session {
             None
         });
         let now = Instant::now();
+        let used = Used {
+            agent: options.accounting.used(),
+            target: 0.0,
+        };
         Ok(Self {
             unwinder: Unwinder::new(binary.clone(), *bias),
             names: Names::new(binary.clone(), *bias),
@@ -135,12 +141,13 @@ impl Session {
             probing,
             calibration,
             load,
-            used: Used::now(0.0),
+            used,
             suspects: None,
             focused: HashMap::new(),
             focused_at: Duration::ZERO,
-            spending: Spending::new(now),
+            spending: Spending::new(now, used),
             began: now,
+            work: Average::default(),
             observed: None,
             observed_every: None,
             next_observation: now,

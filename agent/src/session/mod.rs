@@ -29,6 +29,7 @@ mod snapshot;
 mod spending;
 mod status;
 mod watch;
+mod work;
 
 pub use self::core::{CoreError, CoreProgram};
 pub use govern::Ticked;
@@ -40,4 +41,6 @@ pub use prove::{
     DEFAULT_PASSES, DEFAULT_PAUSE, Phase, Progress, ProveError, ProveOptions, prove, why,
 };
 pub use snapshot::{SnapshotError, SnapshotOptions, Subject, snapshot};
+pub use spending::Accounting;
 pub use watch::Session;
+pub use work::Work;
