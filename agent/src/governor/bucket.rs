@@ -119,7 +119,11 @@ mod tests {
         let mut bucket = Bucket::new(Budget::DEFAULT);
         bucket.settle(TICK, 0.014);
         let smaller = bucket.under(Budget::part(0.001));
-        assert_eq!(smaller.hits(1e-6, 1), 1000, "half of a second's worth, and what came in");
+        assert_eq!(
+            smaller.hits(1e-6, 1),
+            1000,
+            "half of a second's worth, and what came in"
+        );
         assert_eq!(bucket.under(Budget::UNLIMITED).hits(1e-6, 1), u64::MAX);
         let mut empty = bucket;
         empty.settle(TICK, 1.0);

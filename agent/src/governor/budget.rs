@@ -117,6 +117,12 @@ impl MemoryBudget {
         self.0
     }
 
+    /// So many bytes; whether that is enough is for the caller to know.
+    #[must_use]
+    pub fn of_bytes(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
     /// Of these, the bytes for the kernel's maps: a third of what is not the agent's own, since
     /// reading them out and looking at the goroutines takes memory as well.
     #[must_use]
