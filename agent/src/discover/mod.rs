@@ -7,15 +7,21 @@
 pub mod cgroup;
 /// Services from the environment.
 pub mod environment;
+mod discovery;
+mod events;
+mod go;
 mod identity;
 mod patience;
 mod proc_files;
+mod rules;
 /// Files below `/proc/PID/root`.
 pub mod root;
 #[cfg(test)]
 mod running;
 
+pub use discovery::{Discovery, Seen};
 pub use identity::{Pods, identify};
+pub use rules::{Decision, Rule, RuleList, Rules, RulesConfig};
 
 /// The container that process `pid` runs in, as far as its cgroups' paths tell.
 #[must_use]
