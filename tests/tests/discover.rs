@@ -49,21 +49,8 @@ fn what_runs_already_and_what_is_started() {
     let before = Target::start(&exe, &[], &[]).unwrap();
     let mut discovery = Discovery::start();
     assert_eq!(discovery.why_scanning(), None);
-    let first = discovery.poll(Instant::now());
-    let found: Vec<_> = first
-        .iter()
-        .filter(|seen| seen.process.pid == pid(&before))
-        .collect();
-    assert!(
-        matches!(
-            found[..],
-            [Seen {
-                is_replaced: false,
-                ..
-            }]
-        ),
-        "{found:?}"
-    );
+    let (first, _) = wait_for(&mut discovery, pid(&before));
+    assert!(!first.is_replaced);
 
     let began = Instant::now();
     let mut target = Target::start(&exe, &[], &[]).unwrap();
@@ -148,11 +135,11 @@ fn what_was_lost_is_counted_and_found() {
     ]);
     assert!(shell.status().unwrap().success());
     let target = Target::of("exits", &toolchain, Mode::Stripped).unwrap();
-    let seen = discovery.poll(Instant::now());
+    let (seen, _) = wait_for(&mut discovery, pid(&target));
     println!("{} of {} events lost", discovery.drops(), discovery.seen());
     assert!(discovery.drops() > 0);
     assert!(discovery.seen() > 9000);
-    assert!(seen.iter().any(|seen| seen.process.pid == pid(&target)));
+    assert!(!seen.is_replaced);
 }
 
 /// Run by the next test in a pid namespace of its own.

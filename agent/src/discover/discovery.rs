@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs,
+    fs, mem,
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,8 @@ const DRAIN: Duration = Duration::from_millis(100);
 const SCAN: Duration = Duration::from_secs(30);
 /// The same without events.
 const SCAN_ALONE: Duration = Duration::from_secs(1);
+/// Processes that are looked at again with the next poll; more have to wait for the next scan.
+const MAX_AGAIN: usize = 1024;
 
 /// A Go program that was not told of before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Discovery {
     machine: Machine,
     events: Events,
     told: Told,
+    /// Processes whose program is being found out, and when they began to run it, if that is known.
+    again: HashMap<i32, Option<u64>>,
     next_drain: Instant,
     next_scan: Instant,
     /// Events lost up to the last scan.
@@ -63,6 +67,7 @@ impl Discovery {
             machine: Machine::default(),
             events,
             told: Told::default(),
+            again: HashMap::new(),
             next_drain: now,
             next_scan: now,
             missed: 0,
@@ -72,10 +77,14 @@ impl Discovery {
         }
     }
 
-    /// What is new since the last call; each program once. May wait a quarter of a second for a file system that
-    /// does not answer.
+    /// What is new since the last call; each program once. An executable that was not seen before may
+    /// take some milliseconds, and is told of later if it takes more.
     pub fn poll(&mut self, now: Instant) -> Vec<Seen> {
         let mut seen = Vec::new();
+        for (pid, executed) in mem::take(&mut self.again) {
+            self.look(pid, executed, &mut seen);
+        }
+        let waiting = self.again.len();
         for event in self.events.take() {
             if let Ok(pid) = i32::try_from(event.pid) {
                 self.look(pid, Some(event.at_ns), &mut seen);
@@ -85,6 +94,7 @@ impl Discovery {
         let dropped = self.events.dropped();
         if dropped > self.missed || now >= self.next_scan {
             self.missed = dropped;
+            self.unknown += u64::try_from(waiting).unwrap_or(u64::MAX);
             self.scan(&mut seen);
             let pause = match self.events.why_none() {
                 Some(_) => SCAN_ALONE,
@@ -121,7 +131,14 @@ impl Discovery {
     fn look(&mut self, pid: i32, executed: Option<u64>, seen: &mut Vec<Seen>) {
         let looked = monotonic();
         let program = self.machine.look(pid);
-        self.unknown += u64::from(program == Look::Unknown);
+        match program {
+            Look::Unknown => self.unknown += 1,
+            Look::Pending if self.again.len() < MAX_AGAIN => {
+                let known = self.again.entry(pid).or_default();
+                *known = executed.max(*known);
+            }
+            _ => {}
+        }
         seen.extend(self.told.news(pid, executed, looked, program));
     }
 
@@ -129,8 +146,8 @@ impl Discovery {
     #[must_use]
     pub fn next(&self) -> Instant {
         match self.events.why_none() {
-            Some(_) => self.next_scan,
-            None => self.next_scan.min(self.next_drain),
+            Some(_) if self.again.is_empty() => self.next_scan,
+            _ => self.next_scan.min(self.next_drain),
         }
     }
 
@@ -147,8 +164,8 @@ impl Discovery {
         self.events.seen() + self.found
     }
 
-    /// How often a process's program could not be looked at, or processes not be listed; it is tried again with
-    /// each scan, and counted again.
+    /// How often a process's program could not be looked at, was not known yet when all were gone through again, or
+    /// processes could not be listed. It is tried again with each scan, and counted again.
     #[must_use]
     pub fn errors(&self) -> u64 {
         self.unknown
@@ -176,6 +193,8 @@ enum Look {
     Other,
     /// It is gone, or has no program.
     Nothing,
+    /// It is being found out.
+    Pending,
     /// Could not be found out.
     Unknown,
 }
@@ -208,7 +227,7 @@ impl Machine {
         Ok(pids)
     }
 
-    fn look(&mut self, pid: i32) -> Look {
+    fn look(&self, pid: i32) -> Look {
         /// A process may go to another program, or its pid to another process, while it is looked at.
         const ATTEMPTS: usize = 3;
         let mut answer = self.files.ask(pid);
@@ -217,6 +236,7 @@ impl Machine {
                 Answer::Go(file) => file,
                 Answer::Other => return Look::Other,
                 Answer::Nothing => return Look::Nothing,
+                Answer::Pending => return Look::Pending,
                 Answer::Unknown => return Look::Unknown,
             };
             let Some((start_time, stack)) = start_and_stack(pid) else {
@@ -284,7 +304,7 @@ impl Told {
                 self.0.remove(&pid);
                 return None;
             }
-            Look::Unknown => return None,
+            Look::Pending | Look::Unknown => return None,
         };
         let last = Last {
             program,

@@ -4,10 +4,11 @@
 //! known is known of the file, and asking for a file known costs one system call.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{File, OpenOptions},
     os::{fd::AsFd, unix::fs::OpenOptionsExt as _},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use rustix::{
@@ -15,7 +16,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::patience;
+use super::patience::{self, Impatience};
 use crate::{
     binary::{BinaryError, BuildInfo, ElfView},
     memory::{FileIdentity, MappedFile},
@@ -24,10 +25,8 @@ use crate::{
 /// Files remembered. A compiler's tests are a new file each time; then all are forgotten now and again, and
 /// looked at once more.
 const MAX_FILES: usize = 8192;
-/// For looking at one new file.
-const PATIENCE: Duration = Duration::from_millis(250);
-/// A file that took longer is left alone for so long.
-const LEFT_ALONE: Duration = Duration::from_secs(300);
+/// For looking at one new file; what takes longer goes on, and counts when it is done.
+const PATIENCE: Duration = Duration::from_millis(20);
 /// A process that goes from program to program while it is looked at has another chance.
 const ATTEMPTS: usize = 3;
 
@@ -40,25 +39,30 @@ pub(super) enum Answer {
     Other,
     /// No program to look at: the process is gone, or one of the kernel's own.
     Nothing,
+    /// It is being found out, and takes its time.
+    Pending,
     /// It could not be found out this time.
     Unknown,
 }
 
 /// Files that were looked at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct GoFiles(Arc<Mutex<Files>>);
+
 #[derive(Debug, Default)]
-pub(super) struct GoFiles {
+struct Files {
     known: HashMap<FileIdentity, bool>,
-    stuck: HashMap<FileIdentity, Instant>,
+    /// Those that are looked at just now.
+    pending: HashSet<FileIdentity>,
 }
 
 impl GoFiles {
     /// Asks for the program of process `pid`.
-    pub(super) fn ask(&mut self, pid: i32) -> Answer {
+    pub(super) fn ask(&self, pid: i32) -> Answer {
         let path = format!("/proc/{pid}/exe");
         for _ in 0..ATTEMPTS {
             let identity = match identity_at(&path) {
                 Ok(Some(identity)) => identity,
-                // Not in a file, but in anonymous memory that was unlinked at once, say.
                 Ok(None) => return Answer::Other,
                 Err(Errno::NOENT | Errno::SRCH) => return Answer::Nothing,
                 Err(error) => {
@@ -66,55 +70,62 @@ impl GoFiles {
                     return Answer::Unknown;
                 }
             };
-            if let Some(is_go) = self.known.get(&identity) {
-                return if *is_go {
-                    Answer::Go(identity)
-                } else {
-                    Answer::Other
-                };
+            match self.lock().known.get(&identity) {
+                Some(true) => return Answer::Go(identity),
+                Some(false) => return Answer::Other,
+                None => {}
             }
-            if !self.look(pid, &path, identity) {
-                return Answer::Unknown;
+            // Afterwards it may turn out that it was another file than the one asked for.
+            if let Err(answer) = self.look(pid, &path, identity) {
+                return answer;
             }
         }
         Answer::Unknown
     }
 
-    /// Looks at the file and remembers what it is. Whether that worked; it may have been another file
-    /// than the one asked for.
-    fn look(&mut self, pid: i32, path: &str, asked: FileIdentity) -> bool {
-        let now = Instant::now();
-        self.stuck.retain(|_, until| *until > now);
-        if self.stuck.contains_key(&asked) {
-            return false;
+    /// Looks at the file and remembers what it is. The error is the answer if that is not done now.
+    fn look(&self, pid: i32, path: &str, asked: FileIdentity) -> Result<(), Answer> {
+        if !self.lock().pending.insert(asked) {
+            return Err(Answer::Pending);
         }
-        let opened = path.to_owned();
-        let looked = patience::within(PATIENCE, move || look_into(&opened));
-        let (identity, is_go) = match looked {
-            Ok(Ok(Some(found))) => found,
+        let (files, path) = (self.clone(), path.to_owned());
+        let looked = patience::within(PATIENCE, move || {
+            let looked = look_into(&path);
+            let mut files = files.lock();
+            files.pending.remove(&asked);
             // It has ended meanwhile, which the next question finds out.
-            Ok(Ok(None)) => return true,
+            if let Some((identity, is_go)) = looked? {
+                if files.known.len() >= MAX_FILES {
+                    files.known.clear();
+                }
+                files.known.insert(identity, is_go);
+            }
+            Ok::<(), BinaryError>(())
+        });
+        match looked {
+            Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 tracing::debug!(pid, %error, "an executable could not be looked at");
-                return false;
+                Err(Answer::Unknown)
             }
+            Err(Impatience::TookTooLong(_)) => Err(Answer::Pending),
             Err(error) => {
                 tracing::warn!(pid, %error, "an executable could not be looked at");
-                self.stuck.insert(asked, now + LEFT_ALONE);
-                return false;
+                self.lock().pending.remove(&asked);
+                Err(Answer::Unknown)
             }
-        };
-        if self.known.len() >= MAX_FILES {
-            self.known.clear();
         }
-        self.known.insert(identity, is_go);
-        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Files> {
+        // Consistent between any two statements.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many files are remembered.
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.known.len()
+        self.lock().known.len()
     }
 }
 
@@ -197,16 +208,40 @@ mod tests {
     use super::super::running::Running;
     use super::*;
 
+    /// With all the time that looking takes on a busy machine.
+    fn answer(files: &GoFiles, pid: i32) -> Answer {
+        loop {
+            match files.ask(pid) {
+                Answer::Pending => std::thread::yield_now(),
+                answer => return answer,
+            }
+        }
+    }
+
     #[test]
     fn other_programs_are_looked_at_once() {
-        let mut files = GoFiles::default();
+        let files = GoFiles::default();
         let (one, two) = (Running::start(&[]), Running::start(&[]));
-        assert_eq!(files.ask(one.pid()), Answer::Other);
+        assert_eq!(answer(&files, one.pid()), Answer::Other);
         assert_eq!(files.ask(two.pid()), Answer::Other);
         assert_eq!(files.len(), 1);
         let gone = one.pid();
         drop(one);
         assert_eq!(files.ask(gone), Answer::Nothing);
+    }
+
+    #[test]
+    fn nobody_waits_twice_for_a_file() {
+        let files = GoFiles::default();
+        let running = Running::start(&[]);
+        let identity = identity_at(&format!("/proc/{}/exe", running.pid()));
+        let identity = identity.expect("it runs").expect("a file");
+        files.lock().pending.insert(identity);
+        assert_eq!(files.ask(running.pid()), Answer::Pending);
+        // Whoever looked at it is done.
+        files.lock().pending.remove(&identity);
+        files.lock().known.insert(identity, true);
+        assert_eq!(files.ask(running.pid()), Answer::Go(identity));
     }
 
     #[test]
@@ -219,16 +254,16 @@ mod tests {
 
     #[test]
     fn the_memory_of_files_is_bounded() {
-        let mut files = GoFiles::default();
+        let files = GoFiles::default();
         let identity = |inode| FileIdentity {
             device: 0,
             inode,
             size: 0,
             mtime: 0,
         };
-        files.known = (0..8192).map(|n| (identity(n), false)).collect();
+        files.lock().known = (0..8192).map(|n| (identity(n), false)).collect();
         let running = Running::start(&[]);
-        assert_eq!(files.ask(running.pid()), Answer::Other);
+        assert_eq!(answer(&files, running.pid()), Answer::Other);
         assert_eq!(files.len(), 1);
     }
 

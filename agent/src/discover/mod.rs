@@ -11,6 +11,8 @@ mod discovery;
 mod events;
 mod go;
 mod identity;
+/// Names and labels of pods.
+pub mod kubernetes;
 mod patience;
 mod proc_files;
 mod rules;
