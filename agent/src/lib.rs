@@ -11,6 +11,8 @@ pub mod cli;
 pub mod config;
 /// Rules that turn series into verdicts with evidence.
 pub mod detect;
+/// Which Go programs run on this machine, who they are, and which of them are watched.
+pub mod discover;
 /// Bounded reads of bytes that belong to somebody else: a live process, a core file, a mapped file.
 pub mod memory;
 /// How much watching may cost, and how much is watched therefore.

@@ -246,7 +246,7 @@ fn denied(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM))
 }
 
-fn refused(program: &'static str, error: &ProgramError) -> ProbeError {
+pub(super) fn refused(program: &'static str, error: &ProgramError) -> ProbeError {
     match error {
         ProgramError::LoadError { io_error, .. }
             if io_error.raw_os_error() == Some(libc::EPERM) =>
@@ -267,7 +267,7 @@ fn refused(program: &'static str, error: &ProgramError) -> ProbeError {
     }
 }
 
-fn load_error(error: &EbpfError) -> ProbeError {
+pub(super) fn load_error(error: &EbpfError) -> ProbeError {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(current) = cause {
         if current.downcast_ref::<std::io::Error>().is_some_and(denied) {
