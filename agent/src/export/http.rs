@@ -229,7 +229,7 @@ mod tests {
     fn a_receiver_says_when_in_seconds_or_as_a_date() {
         assert_eq!(told("120"), Some(Duration::from_secs(120)));
         assert_eq!(told("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        let future = told("Fri, 31 Dec 2999 23:59:59 GMT").expect("a date");
+        let future = told("Tue, 31 Dec 2999 23:59:59 GMT").expect("a date");
         assert!(future > Duration::from_secs(86_400 * 365));
         assert_eq!(told("soon"), None);
     }

@@ -93,10 +93,24 @@ fn what_is_wrong_is_said_without_secrets() {
         let error = toml::from_str::<File>(text).expect_err("it is wrong");
         let line = error
             .span()
-            .map_or(0, |span| text[..span.start].lines().count());
+            .map_or(0, |span| text[..span.start].matches('\n').count() + 1);
         format!("{line}: {}", error.message())
     });
-    assert_snapshot!(said.join("\n"), @"");
+    assert_snapshot!(said.join("\n"), @r#"
+    2: an endpoint begins with http:// or https://, or is HOST:PORT
+    2: an endpoint is shown in logs: put what is secret into headers
+    2: unknown variant `udp`, expected one of `grpc`, `http`, `http/protobuf`
+    2: invalid type: integer `5`, expected a string
+    2: a time is a number and its unit, such as "500ms", "15s", "5m" or "1h"
+    2: this number lies between 0 and 500
+    2: a secret is text: put it in quotes
+    2: unknown field `endpiont`, expected one of `endpoint`, `protocol`, `insecure`, `headers`, `headers_file`, `compression`, `timeout`, `ca_file`, `certificate_file`, `key_file`, `events`, `metrics`, `interval`, `sites`, `queue`, `retry_for`
+    2: this is no address; write https://HOST/PATH
+    2: the address begins with http:// or https://
+    1: missing field `url`
+    3: unknown variant `sure`, expected one of `suspect`, `likely`, `proven`
+    2: this time lies between 1s and 86400s
+    "#);
 }
 
 #[test]
