@@ -27,6 +27,8 @@ pub mod store;
 pub mod session;
 /// The one serializable model and its renderers.
 pub mod report;
+/// Where events and metrics go: OpenTelemetry's protocol, webhooks, stdout.
+pub mod export;
 /// The Go runtime seen through memory: struct layouts for each release, single goroutines.
 pub mod runtime;
 /// From a program counter to function, file and line, inlined calls too.

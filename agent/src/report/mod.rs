@@ -31,6 +31,7 @@ pub use snapshot::{
     Change, Diff, DiffError, Filter, Group, GroupBy, Moment, SavedError, Snapshot, Waited, WaitsOn,
 };
 pub use text::Text;
+pub(crate) use time::nanoseconds;
 pub use time::{timestamp, timestamp_of};
 pub(crate) use words::size;
 

@@ -2,6 +2,7 @@
 
 mod agent;
 mod identity;
+mod line;
 mod runtime;
 mod sample;
 #[cfg(test)]
