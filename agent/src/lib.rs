@@ -11,6 +11,8 @@ pub mod cli;
 pub mod config;
 /// Rules that turn series into verdicts with evidence.
 pub mod detect;
+/// The daemon's HTTP listener: metrics, health, status, profiles.
+pub mod listen;
 /// Bounded reads of bytes that belong to somebody else: a live process, a core file, a mapped file.
 pub mod memory;
 /// How much watching may cost, and how much is watched therefore.
