@@ -6,15 +6,23 @@
 //! time.
 
 mod answers;
+mod client;
 mod config;
 mod connection;
 mod guard;
 mod health;
+mod metrics;
 mod node;
+mod profiles;
 mod server;
+mod status;
+#[cfg(test)]
+mod tests;
 
+pub use client::{AskError, ask};
 pub use config::{Count, DEFAULT_ADDRESS, EXAMPLE, HostName, ListenAddress, ListenConfig};
 pub use node::{Node, Profile, ProfileError, ProfileKind};
+pub use profiles::take as take_profile;
 pub use server::Listener;
 
 use std::{io, net::SocketAddr};

@@ -24,6 +24,9 @@ use super::{
     HostName, ListenConfig, ListenError, Node, answers,
     connection::{self, Limits},
     guard, health,
+    metrics::Exposition,
+    profiles::{self, Gate},
+    status,
 };
 
 /// Threads for what blocks: samples are rendered and profiles taken there.
@@ -46,6 +49,10 @@ pub(super) struct Shared {
     pub(super) node: Arc<dyn Node>,
     pub(super) hosts: Vec<HostName>,
     pub(super) served: Served,
+    pub(super) exposition: Exposition,
+    pub(super) gate: Gate,
+    /// Where it listens.
+    pub(super) address: SocketAddr,
 }
 
 /// What the listener itself has done.
@@ -60,6 +67,17 @@ impl Served {
     pub(super) fn answered(&self, status: StatusCode) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         *answers.entry(status.as_u16()).or_default() += 1;
+    }
+
+    /// Answers by status.
+    pub(super) fn answers(&self) -> BTreeMap<u16, u64> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.clone()
+    }
+
+    /// Connections beyond the limit.
+    pub(super) fn turned_away(&self) -> u64 {
+        self.turned_away.load(Ordering::Relaxed)
     }
 }
 
@@ -94,6 +112,9 @@ impl Listener {
             node,
             hosts: config.hosts.clone(),
             served: Served::default(),
+            exposition: Exposition::new(config.sites.get(), config.sites_of_all.get()),
+            gate: Gate::default(),
+            address,
         });
         let connections = config.connections.get();
         let (stop, stopped) = oneshot::channel();
@@ -207,6 +228,11 @@ fn refuse(stream: TcpStream, room: &Arc<Semaphore>, tasks: &mut JoinSet<()>) {
 
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
+        .route("/metrics", get(status::metrics))
+        .route("/status", get(status::status))
+        .route("/debug/pprof/", get(profiles::index))
+        .route("/debug/pprof/targets", get(profiles::discovery))
+        .route("/debug/pprof/{profile}", get(profiles::profile))
         .route("/healthz", get(health::liveness))
         .route("/readyz", get(health::readiness))
         .fallback(unknown)
