@@ -217,7 +217,10 @@ fn site(n: u32) -> SiteCounts {
 
 /// Two processes, one with more sites than are told apart.
 fn two() -> Vec<TargetSample> {
-    vec![target(4321, "server", 30), target(4322, "worker\u{1b}[2J", 3)]
+    vec![
+        target(4321, "server", 30),
+        target(4322, "worker\u{1b}[2J", 3),
+    ]
 }
 
 /// The body of the answer.
@@ -277,7 +280,8 @@ fn the_reference_parser_reads_open_metrics() {
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
 for family in parse(sys.stdin.read()):
     for sample in family.samples: print(sample.name)";
-    let python = |script: &str, input: &[u8]| piped(Command::new("python3").args(["-c", script]), input);
+    let python =
+        |script: &str, input: &[u8]| piped(Command::new("python3").args(["-c", script]), input);
     need!(
         python("import prometheus_client", b"").is_ok(),
         "python3-prometheus-client is not installed"
@@ -297,9 +301,12 @@ type Series = BTreeMap<String, String>;
 fn parse(text: &str) -> Result<BTreeMap<Series, f64>> {
     let mut all = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let (name, rest) = line.split_once('{').context("no labels")?;
-        let mut series = Series::from([("__name__".into(), name.into())]);
-        let mut rest = rest;
+        let end = line.find(['{', ' ']).context("no value")?;
+        let mut series = Series::from([("__name__".into(), line[..end].into())]);
+        let mut rest = match line[end..].strip_prefix('{') {
+            Some(labels) => labels,
+            None => "}",
+        };
         while !rest.starts_with('}') {
             let (key, value) = rest.split_once("=\"").with_context(|| line.to_owned())?;
             let (mut text, mut end, mut escaped) = (String::new(), None, false);
@@ -322,7 +329,7 @@ fn parse(text: &str) -> Result<BTreeMap<Series, f64>> {
             rest = rest.strip_prefix(',').unwrap_or(rest);
             series.insert(key.into(), text);
         }
-        let value = rest[1..].trim().parse()?;
+        let value = line.rsplit(' ').next().unwrap_or_default().parse()?;
         ensure!(all.insert(series, value).is_none(), "twice: {line}");
     }
     Ok(all)
@@ -402,7 +409,10 @@ impl Prometheus {
 /// One result of a query, without what Prometheus says of where it was scraped.
 fn series(result: &Value) -> Result<(Series, f64)> {
     let mut labels: Series = serde_json::from_value(result["metric"].clone())?;
-    ensure!(labels.remove("job").as_deref() == Some("gostray"), "{result}");
+    ensure!(
+        labels.remove("job").as_deref() == Some("gostray"),
+        "{result}"
+    );
     labels.remove("instance");
     let value = result["value"][1].as_str().context("no value")?;
     Ok((labels, value.parse()?))
@@ -424,7 +434,10 @@ fn lasting(mut all: BTreeMap<Series, f64>) -> BTreeMap<Series, f64> {
 #[test]
 #[ignore = "needs prometheus"]
 fn prometheus_has_what_is_told() {
-    need!(Path::new(PROMETHEUS).exists(), "prometheus is not installed");
+    need!(
+        Path::new(PROMETHEUS).exists(),
+        "prometheus is not installed"
+    );
     let listener = listen(two()).unwrap();
     let text = String::from_utf8(get(&listener, "/metrics", "").unwrap()).unwrap();
     let told = lasting(parse(&text).unwrap());
@@ -490,9 +503,12 @@ fn pprof_fetches_profiles() {
     let kept = std::fs::read_dir(directory.path()).unwrap();
     let kept = kept.map(|entry| entry.unwrap().path()).next().unwrap();
     let samples = pprof::samples(newest, &kept).unwrap();
-    let locked = samples
-        .iter()
-        .filter(|(sample, _)| sample.frames.iter().any(|f| f.starts_with("main.lockForever ")));
+    let locked = samples.iter().filter(|(sample, _)| {
+        sample
+            .frames
+            .iter()
+            .any(|f| f.starts_with("main.lockForever "))
+    });
     assert_eq!(locked.map(|(_, count)| count).sum::<u64>(), 50);
 
     // The only one that is watched need not be named.
@@ -528,12 +544,26 @@ fn proven_leaks_are_a_profile() {
     let text = String::from_utf8(get(&listener, path, "").unwrap()).unwrap();
     let proven: Vec<u64> = text
         .lines()
-        .filter_map(|line| line.strip_prefix("goroutine ")?.split_once(" [")?.0.parse().ok())
+        .filter_map(|line| {
+            line.strip_prefix("goroutine ")?
+                .split_once(" [")?
+                .0
+                .parse()
+                .ok()
+        })
         .collect();
     let leaked: Vec<u64> = proofs.truth.leaked().map(|(goid, _)| goid).collect();
-    let wrong: Vec<_> = proven.iter().filter(|goid| !leaked.contains(goid)).collect();
+    let wrong: Vec<_> = proven
+        .iter()
+        .filter(|goid| !leaked.contains(goid))
+        .collect();
     assert!(wrong.is_empty(), "{wrong:?}");
-    assert!(proven.len() * 100 >= leaked.len() * 99, "{} of {}", proven.len(), leaked.len());
+    assert!(
+        proven.len() * 100 >= leaked.len() * 99,
+        "{} of {}",
+        proven.len(),
+        leaked.len()
+    );
     assert!(text.contains(" (leaked)]:"), "{text:.500}");
 
     let profile = get(&listener, "/debug/pprof/goroutineleak", "").unwrap();

@@ -68,7 +68,7 @@ pub fn ask(address: SocketAddr, path: &str, within: Duration) -> Result<Vec<u8>,
         .enable_time()
         .build()
         .map_err(|source| AskError::Connect { address, source })?;
-    let answer = runtime.block_on(timeout(within, request(address, path)));
+    let answer = runtime.block_on(async { timeout(within, request(address, path)).await });
     answer.unwrap_or(Err(AskError::Late { address, within }))
 }
 

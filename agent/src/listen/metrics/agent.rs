@@ -8,8 +8,6 @@ use super::{
 };
 use crate::report::node::{AgentSample, SinkSample};
 
-type Labels<'a> = Vec<(&'static str, &'a str)>;
-
 /// All of it.
 pub(super) fn write(
     agent: &AgentSample,
@@ -66,8 +64,9 @@ pub(super) fn write(
             Some(agent.memory_budget_bytes as f64),
         ),
     ] {
-        let value = value.filter(|value| value.is_finite());
-        families.gauge(about, value.map(|value| (none(), value)))?;
+        if let Some(value) = value.filter(|value| value.is_finite()) {
+            families.one_gauge(about, value)?;
+        }
     }
     for (about, seconds) in [
         (
@@ -87,7 +86,7 @@ pub(super) fn write(
             agent.probes_seconds,
         ),
     ] {
-        families.counter(about, [(none(), seconds)])?;
+        families.one_counter(about, seconds)?;
     }
     processes(agent, families)?;
     sinks(&agent.sinks, families)?;
@@ -105,12 +104,12 @@ pub(super) fn write(
             .iter()
             .map(|(kind, count)| (vec![("kind", *kind)], *count)),
     )?;
-    families.counter(
+    families.one_counter(
         about(
             "gostray_agent_reloads",
             "How often the configuration was read again.",
         ),
-        [(none(), agent.reloads)],
+        agent.reloads,
     )?;
     families.counter(
         about(
@@ -122,12 +121,12 @@ pub(super) fn write(
             .iter()
             .map(|(code, count)| (vec![("code", *code)], *count)),
     )?;
-    families.counter(
+    families.one_counter(
         about(
             "gostray_agent_http_refused_connections",
             "Connections turned away because there were too many.",
         ),
-        [(none(), served.turned_away)],
+        served.turned_away,
     )
 }
 
@@ -151,19 +150,19 @@ fn processes(agent: &AgentSample, families: &mut Families<'_>) -> fmt::Result {
             .iter()
             .map(|(mode, count)| (vec![("mode", *mode)], *count)),
     )?;
-    families.counter(
+    families.one_counter(
         about(
             "gostray_agent_binaries",
             "Executables looked at, each once.",
         ),
-        [(none(), processes.binaries)],
+        processes.binaries,
     )?;
-    families.counter(
+    families.one_counter(
         about(
             "gostray_agent_programs_seen",
             "Programs started that were seen, Go or not.",
         ),
-        [(none(), processes.seen)],
+        processes.seen,
     )
 }
 
@@ -200,8 +199,4 @@ fn sinks(sinks: &[SinkSample], families: &mut Families<'_>) -> fmt::Result {
                 .map(|(kind, count)| (vec![("sink", sink.name.as_str()), ("kind", *kind)], *count))
         }),
     )
-}
-
-fn none() -> Labels<'static> {
-    Vec::new()
 }

@@ -68,6 +68,22 @@ impl<'a> Families<'a> {
         })
     }
 
+    /// A gauge without labels.
+    pub(super) fn one_gauge(&mut self, about: About, value: impl EncodeGaugeValue) -> fmt::Result {
+        self.begin(about, MetricType::Gauge)?.encode_gauge(&value)
+    }
+
+    /// A counter without labels.
+    pub(super) fn one_counter(
+        &mut self,
+        about: About,
+        value: impl EncodeCounterValue,
+    ) -> fmt::Result {
+        let none = None::<&Exemplar<NoLabelSet, u64>>;
+        self.begin(about, MetricType::Counter)?
+            .encode_counter(&value, none)
+    }
+
     /// What only rises.
     pub(super) fn counter<L: EncodeLabelSet, V: EncodeCounterValue>(
         &mut self,

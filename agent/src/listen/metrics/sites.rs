@@ -179,17 +179,16 @@ impl Selection {
                 if stays && let Some(apart) = self.apart.get_mut(id) {
                     apart.leaks = !leaks;
                 } else {
-                    self.put_back(site);
+                    self.put_back(id);
                 }
             }
         }
     }
 
-    fn put_back(&mut self, site: &SiteCounts) {
-        if let Some(apart) = self.apart.remove(&site.site.id) {
-            let mut meanwhile = Counts::of(site);
-            meanwhile.subtract(&apart.before);
-            self.other.elsewhere.add(&meanwhile);
+    fn put_back(&mut self, id: &str) {
+        if let Some(apart) = self.apart.remove(id) {
+            // As far as it was told: what came since is told of the others.
+            self.other.elsewhere.add(&apart.told);
             // What it had counted before comes back with the site itself.
             self.other.left.subtract(&apart.before);
             self.other.any = true;

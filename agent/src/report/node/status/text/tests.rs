@@ -35,13 +35,34 @@ fn with_leaks(count: usize) -> NodeSample {
 
 #[test]
 fn agent_sinks_errors_and_processes() {
-    insta::assert_snapshot!(text(&with_leaks(1), 100), @"");
+    insta::assert_snapshot!(text(&with_leaks(1), 100), @r#"
+    gostray 0.1.0, up 70 s, configuration read again 1 time
+      processors 0.60 % of 2.00 %; 0.4 s in all, of these 0.1 s probes
+      memory 58.2 MiB of 244.1 MiB
+      1 process watched (1 lifetimes), 2 left alone, 1 cannot be watched
+
+    SINK       QUEUED  SENT  DROPPED  FAILED
+    otlp_logs  2/1024    17        3       4
+      last error: http://127.0.0.1:4317: connection refused
+
+    errors: attach 1
+
+    PID        MODE  GOROUTINES  LEAKS    COST   FOR  NAME
+    4321  lifetimes         421      1  0.15 %  60 s  server (search) pod shop/search-5d4f
+      likely leak, +295.7 a minute: /src/app/search.go:31 main.search
+    "#);
 }
 
 #[test]
 fn many_leaks_are_counted() {
     let text = text(&with_leaks(5), 60);
-    insta::assert_snapshot!(text.lines().rev().take(5).collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(text.lines().rev().take(5).collect::<Vec<_>>().join("\n"), @r#"
+      and 2 leaks more
+      likely leak, +295.7 a minute: /src/app/search.go:31
+      likely leak, +295.7 a minute: /src/app/search.go:31
+      likely leak, +295.7 a minute: /src/app/search.go:31
+    4321  lifetimes         421      5  0.15 %  60 s  server (s…
+    "#);
 }
 
 #[test]
@@ -54,7 +75,14 @@ fn little_is_known_at_first() {
     node.agent.processes.watched = 0;
     (node.agent.spent_ratio, node.agent.budget_ratio) = (None, None);
     node.agent.memory_bytes = None;
-    insta::assert_snapshot!(text(&node, 100), @"");
+    insta::assert_snapshot!(text(&node, 100), @r#"
+    gostray 0.1.0, up 70 s, configuration read again 1 time
+      processors not known yet, no budget; 0.4 s in all, of these 0.1 s probes
+      memory not known of 244.1 MiB
+      0 processes watched, 2 left alone, 1 cannot be watched
+
+    no process is watched
+    "#);
 }
 
 #[test]
