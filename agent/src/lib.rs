@@ -13,6 +13,8 @@ pub mod config;
 pub mod detect;
 /// Which Go programs run on this machine, who they are, and which of them are watched.
 pub mod discover;
+/// The daemon's HTTP listener: metrics, health, status, profiles.
+pub mod listen;
 /// Bounded reads of bytes that belong to somebody else: a live process, a core file, a mapped file.
 pub mod memory;
 /// How much watching may cost, and how much is watched therefore.

@@ -2,13 +2,14 @@
 
 mod prove;
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::{
     config::{Interval, duration},
     governor::{Budget, MemoryBudget},
+    listen,
     probes::StopFile,
     report::GroupBy,
     store,
@@ -76,6 +77,8 @@ pub enum Command {
     ///
     /// Reads what `gostray attach` has written, also while one writes.
     History(HistoryArguments),
+    /// Show what the running daemon watches, what it costs, and what it could not deliver.
+    Status(StatusArguments),
     /// Say what this kernel, these privileges and that program allow, and how to mend what is
     /// missing.
     Doctor(DoctorArguments),
@@ -274,6 +277,17 @@ pub struct HistoryArguments {
     /// Those that were resolved, and those whose fix was verified, too.
     #[arg(long)]
     pub all: bool,
+}
+
+/// `gostray status`.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArguments {
+    /// Where the daemon listens: `address` of [listen] in its configuration.
+    #[arg(long, value_name = "IP:PORT", default_value_t = listen::DEFAULT_ADDRESS)]
+    pub address: SocketAddr,
+    /// How to write.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 }
 
 /// `gostray doctor`.
