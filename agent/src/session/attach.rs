@@ -130,6 +130,8 @@ impl Session {
             has_marked: false,
             proofs: HashMap::new(),
             goroutines: None,
+            states: None,
+            runtime: None,
             governor,
             first_reason,
             probing,

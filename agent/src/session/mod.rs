@@ -25,8 +25,10 @@ mod prove;
 mod proven;
 mod proving;
 mod recall;
+mod runtime_metrics;
 mod snapshot;
 mod spending;
+mod states;
 mod status;
 mod watch;
 

@@ -18,6 +18,7 @@ use super::{
     probing::{Cost, Probing},
     proving::{Found, Proving},
     spending::{Spending, Used},
+    states::States,
     status::{self, Inputs},
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     memory::LiveMemory,
     probes::{Calibration, Mechanism as _, PerfUprobes, Readout},
     report::{Attached, CostOfHits, DetachReason, Detached, Event, EventKind, timestamp},
-    runtime::Unwinder,
+    runtime::{Unwinder, metrics::RuntimeReader},
     track::{Living, Observation, Seen, Tracker},
 };
 
@@ -70,6 +71,10 @@ pub struct Session {
     /// What was proven last of each site.
     pub(super) proofs: Found,
     pub(super) goroutines: Option<u64>,
+    /// The same by what they do; `None` before the first pass, and after one that failed.
+    pub(super) states: Option<States>,
+    /// Looked for when it is asked for first.
+    pub(super) runtime: Option<RuntimeReader>,
     pub(super) governor: Governor,
     /// Why it began as it did.
     pub(super) first_reason: String,
@@ -172,6 +177,7 @@ impl Session {
                 .ok()
         });
         self.goroutines = pass.as_ref().map(|pass| pass.alive);
+        self.states = pass.as_ref().map(|pass| pass.states.clone());
         self.has_marked = pass.as_ref().is_some_and(|pass| pass.has_marked);
         let seen = pass.as_ref().zip(self.passes.as_ref());
         let seen = seen.map(|(pass, passes)| Seen {
