@@ -13,6 +13,7 @@ use super::{
     pass::Passes,
     probing::Probing,
     proving::{self, Proving},
+    runtime_metrics::Allocated,
     spending::{Spending, Used},
 };
 use crate::{
@@ -132,6 +133,7 @@ impl Session {
             goroutines: None,
             states: None,
             runtime: None,
+            allocated: Allocated::default(),
             governor,
             first_reason,
             probing,

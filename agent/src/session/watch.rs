@@ -17,6 +17,7 @@ use super::{
     past::Past,
     probing::{Cost, Probing},
     proving::{Found, Proving},
+    runtime_metrics::Allocated,
     spending::{Spending, Used},
     states::States,
     status::{self, Inputs},
@@ -75,6 +76,7 @@ pub struct Session {
     pub(super) states: Option<States>,
     /// Looked for when it is asked for first.
     pub(super) runtime: Option<RuntimeReader>,
+    pub(super) allocated: Allocated,
     pub(super) governor: Governor,
     /// Why it began as it did.
     pub(super) first_reason: String,

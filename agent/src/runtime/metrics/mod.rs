@@ -7,6 +7,8 @@
 //! - What was allocated lacks what processors have taken from the spans that they hold just now, at
 //!   most one span of each size class and processor, as it does in `runtime/metrics`: those objects are
 //!   counted when the span is given back (`mcache.refill`, `mcache.releaseAll` in `src/runtime/mcache.go`).
+//!   Go 1.18 counts all of a span when it is taken, and takes back what is left when it is given back, so
+//!   there the count may fall a little.
 //! - The world runs on. Figures that the runtime keeps together are copied in one piece, and again
 //!   where they do not fit each other; different figures are of moments some microseconds apart.
 //! - A histogram's buckets are copied once, while durations are added to them; each is right for a moment
