@@ -94,7 +94,7 @@ impl Drop for LimitedGroup {
 }
 
 /// Where the hierarchy that counts memory is mounted, and its version as reports call it.
-fn root() -> Result<(PathBuf, &'static str)> {
+pub(crate) fn root() -> Result<(PathBuf, &'static str)> {
     let mounts = fs::read_to_string("/proc/self/mounts")?;
     let mut unified = None;
     for line in mounts.lines() {

@@ -11,6 +11,8 @@ pub mod bench;
 pub mod cells;
 /// A cgroup with a limit of memory.
 pub mod cgroup;
+/// Containers, as the kernel sees them.
+pub mod containers;
 /// What the programs count themselves, compared with what the agent says.
 pub mod counts;
 /// Verdicts on programs of which it is known whether they leak.
@@ -25,6 +27,8 @@ pub mod http;
 pub mod lines;
 /// Snapshots of programs that go on while they are read.
 pub mod moving;
+/// One running `gostray daemon`.
+pub mod node;
 /// What `go tool pprof` says of a profile.
 pub mod pprof;
 /// Breakpoints left behind in a process.

@@ -26,7 +26,7 @@ const USERS: [&str; 3] = [
 
 /// More goroutines than a program has: their stacks alone would take 32 GiB. The list of so many
 /// takes 128 MiB.
-const MAX_GOROUTINES: u64 = 1 << 24;
+pub(super) const MAX_GOROUTINES: u64 = 1 << 24;
 
 /// `runtime.allgs` was not found.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -76,6 +76,11 @@ impl AllGoroutines {
     /// Not readable, or of a length that cannot be.
     pub fn read(&self, memory: &impl MemoryReader) -> Result<Vec<RuntimeAddress>, MemoryError> {
         self.slice(memory)?.pointers(memory)
+    }
+
+    /// Where the slice's header is.
+    pub(super) fn place(&self) -> RuntimeAddress {
+        self.slice
     }
 
     fn slice(&self, memory: &impl MemoryReader) -> Result<Slice, MemoryError> {

@@ -104,6 +104,11 @@ impl HeapSize {
         Ok(found.map(at))
     }
 
+    /// Where `runtime.gcController` is.
+    pub(super) fn place(&self) -> RuntimeAddress {
+        self.controller
+    }
+
     /// The heap now.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub mod heap;
 mod heap_size;
 mod labels;
 pub mod layout;
+pub mod metrics;
 pub mod modules;
 mod references;
 mod roster;

@@ -21,7 +21,7 @@ const ALLP: [&str; 4] = [
     "runtime.preemptall",
 ];
 /// `GOMAXPROCS` has been limited to 1024, and is not any more.
-const MAX_PROCESSORS: u64 = 1 << 16;
+pub(super) const MAX_PROCESSORS: u64 = 1 << 16;
 /// Threads that a program has ever made.
 const MAX_THREADS: u64 = 1 << 32;
 /// Goroutine numbers: a thousand million a second would need a year for more.
@@ -119,6 +119,11 @@ impl Scheduler {
         Ok(sched
             .zip(allp)
             .map(|(sched, allp)| at(bias.to_runtime(sched), bias.to_runtime(allp))))
+    }
+
+    /// Where `runtime.sched` and the slice `runtime.allp` are.
+    pub(super) fn places(&self) -> [RuntimeAddress; 2] {
+        [self.sched, self.processors]
     }
 
     /// Goroutines created since the program began, the runtime's own included; the next one gets a

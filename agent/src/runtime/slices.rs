@@ -22,7 +22,16 @@ impl Slice {
         header: RuntimeAddress,
         max: u64,
     ) -> Result<Self, MemoryError> {
-        let [elements, length, capacity] = memory.read_words(header)?;
+        Self::new(what, header, memory.read_words(header)?, max)
+    }
+
+    /// As [`Self::read`], where the header has been read.
+    pub(super) fn new(
+        what: &'static str,
+        header: RuntimeAddress,
+        [elements, length, capacity]: [u64; 3],
+        max: u64,
+    ) -> Result<Self, MemoryError> {
         bounded(what, header, capacity, max)?;
         bounded(what, header, length, capacity)?;
         Ok(Self {

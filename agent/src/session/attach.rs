@@ -13,6 +13,7 @@ use super::{
     pass::Passes,
     probing::Probing,
     proving::{self, Proving},
+    runtime_metrics::Allocated,
     spending::{Spending, Used},
     work::Average,
 };
@@ -136,6 +137,9 @@ impl Session {
             has_marked: false,
             proofs: HashMap::new(),
             goroutines: None,
+            states: None,
+            runtime: None,
+            allocated: Allocated::default(),
             governor,
             first_reason,
             probing,

@@ -9,6 +9,7 @@ use crate::{
         AllGoroutines, HeapSize, LabelsLayout, NotFound, Scheduler, SelfCheckError, SemaphoreTable,
         WaitLayout, Waits,
         layout::{LayoutError, Source},
+        metrics::{Absent, Known, RuntimeReader},
         self_check,
     },
 };
@@ -101,6 +102,30 @@ impl Landmarks {
         // The functions that were looked through are not needed again.
         binary.file().release_pages();
         Ok(found)
+    }
+
+    /// What reads the figures that the runtime counts of itself. Those that are not found are told when they
+    /// are read.
+    #[must_use]
+    pub fn runtime_metrics(&self, program: &Program, memory: &impl MemoryReader) -> RuntimeReader {
+        // As in [`Self::find`]: it is not known where the fields are.
+        if self.waits.is_none() {
+            return RuntimeReader::nothing(&Absent::Experiments);
+        }
+        let known = Known {
+            all: self.all,
+            scheduler: self.scheduler,
+            heap: self.heap,
+        };
+        let Program {
+            binary,
+            bias,
+            layouts,
+            ..
+        } = program;
+        let found = RuntimeReader::find(binary, *bias, layouts, memory, known);
+        binary.file().release_pages();
+        found
     }
 
     /// What finds out what goroutines wait on, for one pass; `None` where the program's wait

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Landmarks, LandmarksError, Program};
+use super::{Landmarks, LandmarksError, Program, states::States};
 use crate::{
     memory::{MemoryError, MemoryReader},
     runtime::{Census, Goroutine, GoroutineState, HeapSize, Purpose, Scheduler, Scope},
@@ -16,6 +16,8 @@ const OLDEST: usize = 32;
 pub(super) struct Pass {
     /// Goroutines alive, the runtime's own included.
     pub(super) alive: u64,
+    /// The same by state and wait reason.
+    pub(super) states: States,
     /// Site by site.
     pub(super) sites: CensusObservation,
     /// Whether the program's own detector has marked some as leaked (Go 1.26 and later).
@@ -97,6 +99,7 @@ impl Passes {
         let mut sites = CensusObservation::default();
         let mut last_goid = self.last_goid;
         let mut has_marked = false;
+        let mut states = States::default();
         let layout = &program.layout;
         let reasons = &self.reasons;
         let census = Census::take(
@@ -107,6 +110,7 @@ impl Passes {
             |goroutine| {
                 last_goid = last_goid.max(goroutine.goid);
                 has_marked |= goroutine.state == GoroutineState::Leaked;
+                states.count(goroutine.state, goroutine.wait_reason);
                 if goroutine.created_at.0 == 0 {
                     return;
                 }
@@ -133,8 +137,10 @@ impl Passes {
         // Processors hold numbers ready: some that were seen are larger than the count of creations.
         self.goids.push(at, last_goid.max(created.unwrap_or(0)));
         sites.unseen = census.unseen();
+        states.complete(census.alive);
         Ok(Pass {
             alive: census.alive,
+            states,
             sites,
             has_marked,
         })

@@ -15,7 +15,9 @@ use super::{
     past::Past,
     probing::{Cost, Probing},
     proving::{Found, Proving},
+    runtime_metrics::Allocated,
     spending::{self, Accounting, Spending, Used},
+    states::States,
     status::{self, Inputs},
     work::Average,
 };
@@ -26,7 +28,7 @@ use crate::{
     memory::LiveMemory,
     probes::{Calibration, Mechanism as _, PerfUprobes, Readout},
     report::{Attached, CostOfHits, DetachReason, Detached, Event, EventKind, timestamp},
-    runtime::Unwinder,
+    runtime::{Unwinder, metrics::RuntimeReader},
     track::{Living, Observation, Seen, Tracker},
 };
 
@@ -71,6 +73,11 @@ pub struct Session {
     /// What was proven last of each site.
     pub(super) proofs: Found,
     pub(super) goroutines: Option<u64>,
+    /// The same by what they do; `None` before the first pass, and after one that failed.
+    pub(super) states: Option<States>,
+    /// Looked for when it is asked for first.
+    pub(super) runtime: Option<RuntimeReader>,
+    pub(super) allocated: Allocated,
     pub(super) governor: Governor,
     /// Why it began as it did.
     pub(super) first_reason: String,
@@ -175,6 +182,7 @@ impl Session {
                 .ok()
         });
         self.goroutines = pass.as_ref().map(|pass| pass.alive);
+        self.states = pass.as_ref().map(|pass| pass.states.clone());
         self.has_marked = pass.as_ref().is_some_and(|pass| pass.has_marked);
         let seen = pass.as_ref().zip(self.passes.as_ref());
         let seen = seen.map(|(pass, passes)| Seen {

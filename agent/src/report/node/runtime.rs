@@ -21,8 +21,8 @@ pub struct RuntimeMetrics {
     pub allocated_objects: Option<u64>,
     /// `go.memory.gc.goal`: heap size at which the collector means to be done, in bytes.
     pub gc_goal_bytes: Option<u64>,
-    /// `go.goroutine.count`: goroutines that live, the runtime's own not counted, as
-    /// `runtime/metrics` counts them.
+    /// `go.goroutine.count`: goroutines that live, as the program's own `runtime/metrics` counts them: the
+    /// runtime's own are not counted before Go 1.26, and are from then on.
     pub goroutines: Option<u64>,
     /// `go.processor.limit`: `GOMAXPROCS`.
     pub processor_limit: Option<u64>,

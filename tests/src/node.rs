@@ -1,0 +1,158 @@
+//! A running `gostray daemon` and what it answers.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::agent::{self, Agent, End};
+use crate::http::Connection;
+use crate::lines::PATIENCE;
+use crate::usage;
+
+/// Between two looks at what it says.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A started daemon; stopped when dropped.
+pub struct Node {
+    /// The process, and its output: events as JSON lines.
+    pub agent: Agent,
+    connection: Connection,
+    /// Where it listens: `127.0.0.1:PORT`.
+    pub listen: String,
+    /// Since when it was ready, and what it had used by then.
+    ready: (Instant, Duration),
+    _configuration: tempfile::NamedTempFile,
+}
+
+/// What it used between being ready and now, in cores.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    /// The agent itself, as the kernel counts it.
+    pub agent: f64,
+    /// Its probes in the targets, as it says.
+    pub probes: f64,
+    /// Seconds.
+    pub passed: f64,
+}
+
+impl Node {
+    /// Starts one with this configuration; a section `[listen]` is added.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start(configuration: &str) -> Result<Self> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        let listen = "\n[listen]\naddress = \"127.0.0.1:0\"\n";
+        file.write_all(configuration.as_bytes())?;
+        file.write_all(listen.as_bytes())?;
+        let mut command = Command::new(agent::binary()?);
+        command.args(["daemon", "--config"]).arg(file.path());
+        let agent = Agent::spawn(command)?;
+        let ready = agent.wait_for("ready", |_| true)?;
+        let used = usage::cpu(agent.pid())?;
+        let listen = ready["listen"].as_str().context("it listens nowhere")?;
+        Ok(Self {
+            connection: Connection::open(listen)?,
+            listen: listen.to_owned(),
+            ready: (Instant::now(), used),
+            agent,
+            _configuration: file,
+        })
+    }
+
+    /// What it says of itself and of whom it watches.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn status(&mut self) -> Result<Value> {
+        Ok(serde_json::from_str(&self.get("/status")?)?)
+    }
+
+    /// The answer to a GET.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn get(&mut self, path: &str) -> Result<String> {
+        // A server may end an idle connection.
+        if let Ok(answer) = self.connection.request("GET", path, "") {
+            return Ok(answer);
+        }
+        self.connection = Connection::open(&self.listen)?;
+        self.connection.request("GET", path, "")
+    }
+
+    /// Whom it watches, by pid: what `/status` has of each.
+    ///
+    /// # Errors
+    /// It does not answer as it should.
+    pub fn watched(&mut self) -> Result<BTreeMap<u32, Value>> {
+        let mut status = self.status()?;
+        let targets = status["targets"].as_array_mut().context("no targets")?;
+        targets
+            .drain(..)
+            .map(|target| {
+                let pid = target["identity"]["pid"].as_u64().context("no pid")?;
+                Ok((u32::try_from(pid)?, target))
+            })
+            .collect()
+    }
+
+    /// Asks until what is watched `fits`, and how long that took.
+    ///
+    /// # Errors
+    /// It never did; what `fits` said last.
+    pub fn until(
+        &mut self,
+        mut fits: impl FnMut(&BTreeMap<u32, Value>) -> Result<()>,
+    ) -> Result<Duration> {
+        let began = Instant::now();
+        loop {
+            let watched = self.watched()?;
+            match fits(&watched) {
+                Ok(()) => return Ok(began.elapsed()),
+                Err(error) if began.elapsed() > PATIENCE => return Err(error),
+                Err(_) => std::thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    /// What it has used since it was ready.
+    ///
+    /// # Errors
+    /// It is gone, or does not answer.
+    pub fn spent(&mut self) -> Result<Spent> {
+        let (began, before) = self.ready;
+        let status = self.status()?;
+        let probes = status["agent"]["probes_seconds"].as_f64();
+        let used = usage::cpu(self.agent.pid())?.saturating_sub(before);
+        let passed = began.elapsed().as_secs_f64();
+        Ok(Spent {
+            agent: used.as_secs_f64() / passed,
+            probes: probes.context("no probes_seconds")? / passed,
+            passed,
+        })
+    }
+
+    /// SIGTERM, and how it ended.
+    ///
+    /// # Errors
+    /// It does not end, or not as it should.
+    pub fn stop(self) -> Result<End> {
+        self.agent.signal(nix::sys::signal::Signal::SIGTERM)?;
+        let end = self.agent.end()?;
+        if end.code != Some(0) {
+            bail!("the daemon ended with {:?}: {}", end.code, end.stderr);
+        }
+        Ok(end)
+    }
+}
+
+/// The id of the container that a watched process is in.
+#[must_use]
+pub fn container_of(target: &Value) -> Option<&str> {
+    target["identity"]["container"]["id"].as_str()
+}
