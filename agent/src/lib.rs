@@ -13,8 +13,6 @@ pub mod config;
 pub mod detect;
 /// Which Go programs run on this machine, who they are, and which of them are watched.
 pub mod discover;
-/// The daemon's HTTP listener: metrics, health, status, profiles.
-pub mod listen;
 /// Bounded reads of bytes that belong to somebody else: a live process, a core file, a mapped file.
 pub mod memory;
 /// How much watching may cost, and how much is watched therefore.
@@ -31,6 +29,10 @@ pub mod session;
 pub mod report;
 /// Where events and metrics go: OpenTelemetry's protocol, webhooks, stdout.
 pub mod export;
+/// The daemon's HTTP listener: metrics, health, status, profiles.
+pub mod listen;
+/// The daemon: all Go programs of a machine, watched within one budget.
+pub mod node;
 /// The Go runtime seen through memory: struct layouts for each release, single goroutines.
 pub mod runtime;
 /// From a program counter to function, file and line, inlined calls too.

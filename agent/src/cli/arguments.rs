@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::{
-    config::{Interval, duration},
+    config::{Config, Interval, duration},
     governor::{Budget, MemoryBudget},
     listen,
     probes::StopFile,
@@ -73,6 +73,12 @@ pub enum Command {
     /// on something that nothing living leads to any more is leaked, whatever happens. Of a goroutine
     /// that is not proven, --why says what keeps it alive.
     Prove(ProveArguments),
+    /// Watch all Go programs of this machine, and tell their leaks and metrics to whoever is configured:
+    /// OpenTelemetry, Prometheus, webhooks, standard output.
+    ///
+    /// Finds programs as they start, in containers too, and shares one budget among them. SIGHUP reads
+    /// the configuration again, SIGTERM ends it.
+    Daemon(DaemonArguments),
     /// List the leaks that are remembered, and what became of them over restarts and builds.
     ///
     /// Reads what `gostray attach` has written, also while one writes.
@@ -82,6 +88,20 @@ pub enum Command {
     /// Say what this kernel, these privileges and that program allow, and how to mend what is
     /// missing.
     Doctor(DoctorArguments),
+}
+
+/// `gostray daemon`.
+#[derive(Clone, Debug, Args)]
+pub struct DaemonArguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = Config::DEFAULT)]
+    pub config: PathBuf,
+    /// Print a configuration with all keys, each explained, and end.
+    #[arg(long)]
+    pub example_config: bool,
+    /// Only check the configuration, and end.
+    #[arg(long, conflicts_with = "example_config")]
+    pub check: bool,
 }
 
 /// `gostray attach`.

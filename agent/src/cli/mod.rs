@@ -3,6 +3,7 @@
 
 mod arguments;
 mod attach;
+mod daemon;
 mod doctor;
 mod exit;
 mod history;
@@ -13,7 +14,7 @@ mod snapshot;
 mod status;
 mod terminal;
 
-pub use arguments::{Arguments, AttachArguments, Command, Format, ProveArguments};
+pub use arguments::{Arguments, AttachArguments, Command, DaemonArguments, Format, ProveArguments};
 pub use exit::Exit;
 
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Attach(arguments) => attach::run(&arguments),
         Command::Snapshot(arguments) => snapshot::run(&arguments),
         Command::Prove(arguments) => prove::run(&arguments),
+        Command::Daemon(arguments) => daemon::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),

@@ -14,18 +14,52 @@ use std::{
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::detect::Suppression;
+use crate::{
+    detect::Suppression,
+    discover::{RuleList, RulesConfig, kubernetes::KubernetesConfig},
+    export::{
+        ExportConfig,
+        config::{OtlpConfig, StdoutConfig, WebhookConfig},
+    },
+    listen::{self, ListenConfig},
+};
 
 /// Larger ones are a mistake.
 const MAX_BYTES: u64 = 1 << 20;
 
+const BEGINNING: &str = "\
+# gostray's configuration, for `gostray daemon` and, as far as known leaks go, `gostray attach`.
+# What is commented out with # before the key is the default. SIGHUP reads the file again.
+";
+
+const SUPPRESS: &str = r#"# Leaks that are known and left alone: told with the reason, counted apart. A table fits where all of its
+# site, package and label do.
+#[[suppress]]
+# The function of the `go` statement.
+#site = "main.poll"
+# A package, or all below one with `/...`.
+#package = "example.com/legacy/..."
+# A pprof label of the goroutines, NAME=VALUE.
+#label = "job=report"
+# Why: it is shown.
+#reason = "ends with the process"
+"#;
+
 /// What can be configured.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Leaks that are known, and not reported as such.
     pub suppressions: Vec<Suppression>,
     /// What the daemon may take.
     pub node: NodeConfig,
+    /// Which programs it watches.
+    pub rules: RulesConfig,
+    /// Whom it asks about pods.
+    pub kubernetes: KubernetesConfig,
+    /// Where it tells events and metrics.
+    pub exports: ExportConfig,
+    /// Where it answers requests.
+    pub listen: ListenConfig,
 }
 
 /// Why a configuration cannot be used.
@@ -57,6 +91,18 @@ struct File {
     suppress: Vec<Spanned<Entry>>,
     #[serde(default)]
     node: NodeConfig,
+    #[serde(default)]
+    watch: RuleList,
+    #[serde(default)]
+    ignore: RuleList,
+    #[serde(default)]
+    kubernetes: KubernetesConfig,
+    otlp: Option<OtlpConfig>,
+    #[serde(default)]
+    webhook: Vec<WebhookConfig>,
+    stdout: Option<StdoutConfig>,
+    #[serde(default)]
+    listen: ListenConfig,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +152,23 @@ impl Config {
         }
     }
 
+    /// A configuration with all sections and keys, each explained.
+    #[must_use]
+    pub fn example() -> String {
+        let sections = [
+            BEGINNING,
+            NodeConfig::EXAMPLE,
+            RulesConfig::EXAMPLE,
+            SUPPRESS,
+            StdoutConfig::EXAMPLE,
+            OtlpConfig::EXAMPLE,
+            WebhookConfig::EXAMPLE,
+            listen::EXAMPLE,
+            KubernetesConfig::EXAMPLE,
+        ];
+        sections.join("\n")
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|error| {
             let place = error.span().map(|span| place_of(text, span.start));
@@ -119,6 +182,17 @@ impl Config {
         Ok(Self {
             suppressions: suppressions.collect::<Result<_, _>>()?,
             node: file.node,
+            rules: RulesConfig {
+                watch: file.watch,
+                ignore: file.ignore,
+            },
+            kubernetes: file.kubernetes,
+            exports: ExportConfig {
+                otlp: file.otlp,
+                webhooks: file.webhook,
+                stdout: file.stdout,
+            },
+            listen: file.listen,
         })
     }
 }

@@ -8,7 +8,36 @@ fn reason(text: &str) -> String {
 
 #[test]
 fn an_empty_file_is_the_default() {
-    assert_eq!(Config::parse("# nothing yet\n"), Ok(Config::default()));
+    let config = Config::parse("# nothing yet\n").expect("right");
+    assert_eq!(config.suppressions, []);
+    assert_eq!(config.node, NodeConfig::default());
+    assert_eq!(config.listen, ListenConfig::default());
+    assert_eq!(config.exports, ExportConfig::default());
+}
+
+#[test]
+fn the_example_says_what_the_defaults_are() {
+    let example = Config::example();
+    let config = Config::parse(&example).expect("right");
+    assert_eq!(config.node, NodeConfig::default());
+    assert_eq!(config.listen, ListenConfig::default());
+    assert_eq!(config.suppressions, []);
+    // Each key of each section, without the marks, is right too.
+    let keys = regex_free_keys(&example);
+    let all = Config::parse(&keys).unwrap_or_else(|error| panic!("{error}\n{keys}"));
+    assert_eq!(all.node, NodeConfig::default());
+    assert_eq!(all.suppressions.len(), 1);
+    assert_eq!(all.exports.webhooks.len(), 1);
+}
+
+/// Keys and tables that are commented out are not any more.
+fn regex_free_keys(example: &str) -> String {
+    let is_marked = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.len() > 1;
+    let lines = example.lines().map(|line| match is_marked(line) {
+        true => &line[1..],
+        false => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -118,8 +118,10 @@ fn all_metrics(sample: &NodeSample) -> Vec<Metric> {
 #[test]
 fn the_documented_metrics_are_those_that_are_sent() {
     let mut sample = samples::node();
-    sample.targets[0].runtime.memory_limit_bytes = Some(1 << 30);
-    sample.targets[0].status.leaks = vec![crate::report::OpenLeak {
+    Arc::make_mut(&mut sample.targets[0])
+        .runtime
+        .memory_limit_bytes = Some(1 << 30);
+    Arc::make_mut(&mut sample.targets[0]).status.leaks = vec![crate::report::OpenLeak {
         id: "0x4d2a1c".into(),
         site: events::leak().site,
         verdict: Verdict::Likely,
@@ -138,7 +140,7 @@ fn the_documented_metrics_are_those_that_are_sent() {
 #[test]
 fn what_is_not_known_has_no_point() {
     let mut sample = samples::node();
-    let target = &mut sample.targets[0];
+    let target = Arc::make_mut(&mut sample.targets[0]);
     target.runtime = Default::default();
     target.goroutines = None;
     target.status.overhead.agent_cpu_ratio = None;
@@ -235,7 +237,7 @@ fn large_exports_are_several_requests() {
         let mut identity = Arc::unwrap_or_clone(target.target);
         identity.pid = pid;
         target.target = Arc::new(identity);
-        node.targets.push(target);
+        node.targets.push(Arc::new(target));
     }
     let largest = 256 << 10;
     let mut writer = Writer::new(Arc::new(HostIdentity::sample()), 20);

@@ -96,7 +96,7 @@ impl Selections {
         let room = room.clamp(1, self.sites);
         let alive: HashSet<_> = node.targets.iter().map(|t| t.target.pid).collect();
         self.targets.retain(|pid, _| alive.contains(pid));
-        let choose = |target: &TargetSample| {
+        let choose = |target: &std::sync::Arc<TargetSample>| {
             let counted = (target.began, target.target.started);
             let selection = self
                 .targets

@@ -33,7 +33,8 @@ fn text(node: NodeSample) -> String {
 #[test]
 fn all_that_is_known_is_told() {
     let mut node = samples::node();
-    node.targets[0].status.leaks = vec![leak(&node.targets[0].status.sites[0])];
+    let leaks = vec![leak(&node.targets[0].status.sites[0])];
+    std::sync::Arc::make_mut(&mut node.targets[0]).status.leaks = leaks;
     let text = text(node);
     let target = "pid=\"4321\",name=\"server\",service=\"search\",namespace=\"shop\",\
                   pod=\"search-5d4f\",container=\"search\"";
@@ -227,9 +228,14 @@ fn open_metrics_has_units_and_an_end() {
 fn every_metric_is_in_the_documentation() {
     let documented = include_str!("../../../../docs/metrics.md");
     let mut node = samples::node();
-    node.targets[0].status.leaks = vec![leak(&node.targets[0].status.sites[0])];
-    node.targets[0].runtime.memory_limit_bytes = Some(1 << 30);
-    let process = &mut node.targets[0].status.process;
+    let leaks = vec![leak(&node.targets[0].status.sites[0])];
+    std::sync::Arc::make_mut(&mut node.targets[0]).status.leaks = leaks;
+    std::sync::Arc::make_mut(&mut node.targets[0])
+        .runtime
+        .memory_limit_bytes = Some(1 << 30);
+    let process = &mut std::sync::Arc::make_mut(&mut node.targets[0])
+        .status
+        .process;
     process.rss_bytes = Some(1);
     process.heap_bytes = Some(1);
     process.cpu_ratio = Some(0.5);

@@ -98,7 +98,8 @@ fn target<'a>(pid: Option<&str>, node: &'a NodeSample) -> Result<&'a TargetSampl
             "pid: a process id is a number".into(),
         ));
     };
-    let found = node.targets.iter().find(|target| target.target.pid == pid);
+    let mut targets = node.targets.iter().map(|target| &**target);
+    let found = targets.find(|target| target.target.pid == pid);
     found.ok_or_else(|| {
         let why = format!("process {pid} is not watched; /debug/pprof/ lists those that are");
         (StatusCode::NOT_FOUND, why)
@@ -108,7 +109,7 @@ fn target<'a>(pid: Option<&str>, node: &'a NodeSample) -> Result<&'a TargetSampl
 /// Processes that are named where there are many.
 const LISTED: usize = 20;
 
-fn list(targets: &[TargetSample]) -> String {
+fn list(targets: &[std::sync::Arc<TargetSample>]) -> String {
     let shown = targets.iter().take(LISTED);
     let mut pids: Vec<_> = shown
         .map(|target| format!("{} ({})", target.target.pid, harmless(&target.target.name)))
@@ -157,7 +158,7 @@ mod tests {
             identity.pid = 5000 + n;
             identity.name = "a\nb".into();
             other.target = identity.into();
-            node.targets.push(other);
+            node.targets.push(other.into());
         }
         let (status, why) = wanted(&parameters(None, None), false, &node).unwrap_err();
         assert_eq!(status, StatusCode::BAD_REQUEST);

@@ -47,10 +47,26 @@ pub struct AgentSample {
     /// What went wrong since it was started, by kind, such as `inspect`, `attach`, `watch`, `discovery`,
     /// `kubernetes`, `reload`.
     pub errors: BTreeMap<&'static str, u64>,
+    /// Go programs that cannot be watched now: at most [`ProcessFailure::MOST`] of them.
+    pub failures: Vec<ProcessFailure>,
     /// What was lost and where, by kind, such as `exec_events`, `probe_maps`.
     pub drops: BTreeMap<&'static str, u64>,
     /// How often the configuration was read again.
     pub reloads: u64,
+}
+
+/// Why a Go program cannot be watched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProcessFailure {
+    /// Its process id.
+    pub pid: i32,
+    /// What happened, and what to do.
+    pub error: String,
+}
+
+impl ProcessFailure {
+    /// So many are told.
+    pub const MOST: usize = 20;
 }
 
 /// What became of the processes that were seen.

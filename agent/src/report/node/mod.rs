@@ -9,7 +9,7 @@ mod sample;
 pub(crate) mod samples;
 mod status;
 
-pub use agent::{AgentSample, NodeSample, ProcessCounts, SinkSample};
+pub use agent::{AgentSample, NodeSample, ProcessCounts, ProcessFailure, SinkSample};
 pub use identity::{Container, Engine, Identity, Pod, Service};
 pub use runtime::{BucketCount, RuntimeMetrics, ScheduleLatencies};
 pub use sample::{GoroutineState, StateCount, TargetEvent, TargetSample};

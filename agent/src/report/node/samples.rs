@@ -9,8 +9,8 @@ use std::{
 
 use super::{
     AgentSample, BucketCount, Container, Engine, GoroutineState, Identity, NodeSample, Pod,
-    ProcessCounts, RuntimeMetrics, ScheduleLatencies, Service, SinkSample, StateCount,
-    TargetSample,
+    ProcessCounts, ProcessFailure, RuntimeMetrics, ScheduleLatencies, Service, SinkSample,
+    StateCount, TargetSample,
 };
 use crate::report::samples;
 
@@ -132,6 +132,10 @@ pub(crate) fn node() -> NodeSample {
                 last_error: Some("http://127.0.0.1:4317: connection refused".into()),
             }],
             errors: BTreeMap::from([("attach", 1)]),
+            failures: vec![ProcessFailure {
+                pid: 77,
+                error: "/srv/old: Go 1.16 is not supported".into(),
+            }],
             drops: BTreeMap::from([("exec_events", 0)]),
             reloads: 1,
         },

@@ -63,7 +63,11 @@ impl<'a> NodeStatus<'a> {
     pub fn new(node: &'a NodeSample) -> Self {
         Self {
             agent: &node.agent,
-            targets: node.targets.iter().map(TargetStatus::new).collect(),
+            targets: node
+                .targets
+                .iter()
+                .map(|target| TargetStatus::new(target))
+                .collect(),
         }
     }
 }

@@ -28,7 +28,21 @@ impl NodeStatus<'_> {
         self.sinks(output, width)?;
         counts(output, "errors", &self.agent.errors, width)?;
         counts(output, "lost", &self.agent.drops, width)?;
+        self.failures(output, width)?;
         self.processes(output, width)
+    }
+
+    fn failures(&self, output: &mut impl Write, width: usize) -> io::Result<()> {
+        let failures = &self.agent.failures;
+        if failures.is_empty() {
+            return Ok(());
+        }
+        writeln!(output, "\ncannot be watched:")?;
+        for failure in failures {
+            let text = format!("  {}: {}", failure.pid, harmless(&failure.error));
+            writeln!(output, "{}", clipped(&text, width))?;
+        }
+        Ok(())
     }
 
     fn agent(&self, output: &mut impl Write, width: usize) -> io::Result<()> {

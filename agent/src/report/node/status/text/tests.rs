@@ -1,5 +1,7 @@
 //! What `gostray status` shows.
 
+use std::sync::Arc;
+
 use super::NodeStatus;
 use crate::{
     detect::Verdict,
@@ -18,7 +20,7 @@ fn text(node: &NodeSample, width: usize) -> String {
 
 fn with_leaks(count: usize) -> NodeSample {
     let mut node = samples::node();
-    let status = &mut node.targets[0].status;
+    let status = &mut Arc::make_mut(&mut node.targets[0]).status;
     let site = site_counts(status.sites[0].site.created_at.clone(), true).site;
     let leak = OpenLeak {
         id: site.id.clone(),
@@ -89,7 +91,7 @@ fn little_is_known_at_first() {
 fn a_terminal_is_given_no_orders() {
     let mut node = with_leaks(1);
     let evil = "a\u{1b}]0;owned\u{7}\nb".to_owned();
-    let target = &mut node.targets[0];
+    let target = Arc::make_mut(&mut node.targets[0]);
     let mut identity = (*target.target).clone();
     identity.name.clone_from(&evil);
     identity.service.name = Some(evil.clone());

@@ -1,0 +1,116 @@
+//! What the agent takes: its own processor time and memory, and the time its probes take in targets.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike as _,
+};
+
+/// Shorter stretches say nothing.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Processor time so far, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Spent {
+    /// All threads of the agent.
+    pub(super) agent: f64,
+    /// Of that, what the watched processes have in their own accounts.
+    pub(super) watching: f64,
+    /// Probes in targets.
+    pub(super) probes: f64,
+}
+
+/// Cores kept busy over a stretch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Rate {
+    /// Agent and probes.
+    pub(super) all: f64,
+    /// Of the agent, what belongs to no watched process: discovery, exports, requests.
+    pub(super) own: f64,
+}
+
+/// Measures from one look to the next.
+#[derive(Debug)]
+pub(super) struct Meter {
+    last: (Instant, Spent),
+    rate: Option<Rate>,
+}
+
+impl Meter {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            last: (now, Spent::default()),
+            rate: None,
+        }
+    }
+
+    /// Takes in what has been spent by `now`.
+    pub(super) fn update(&mut self, now: Instant, spent: Spent) {
+        let (then, before) = self.last;
+        let passed = now.saturating_duration_since(then);
+        if passed < SHORTEST {
+            return;
+        }
+        let cores = |now: f64, before: f64| (now - before).max(0.0) / passed.as_secs_f64();
+        let agent = cores(spent.agent, before.agent);
+        let watching = cores(spent.watching, before.watching);
+        self.rate = Some(Rate {
+            all: agent + cores(spent.probes, before.probes),
+            own: (agent - watching).max(0.0),
+        });
+        self.last = (now, spent);
+    }
+
+    /// Of late; `None` in the first second.
+    pub(super) fn rate(&self) -> Option<Rate> {
+        self.rate
+    }
+}
+
+/// Processor time of the agent so far, user and system, in seconds.
+pub(super) fn processor_time() -> f64 {
+    // It cannot fail with these arguments; a cost that is not known is not reported as growing.
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| {
+        (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6
+    })
+}
+
+/// Memory of the agent: RSS, in bytes; `None` where it cannot be read.
+pub(super) fn resident() -> Option<u64> {
+    let process = procfs::process::Process::myself().ok()?;
+    Some(
+        process
+            .statm()
+            .ok()?
+            .resident
+            .saturating_mul(procfs::page_size()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_has_in_an_account_is_the_agents_own() {
+        let began = Instant::now();
+        let mut meter = Meter::new(began);
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let spent = |agent, watching, probes| Spent {
+            agent,
+            watching,
+            probes,
+        };
+        meter.update(at(0), spent(1.0, 0.0, 0.0));
+        assert_eq!(meter.rate(), None, "too short to say anything");
+        meter.update(at(2), spent(0.04, 0.03, 0.02));
+        let rate = meter.rate().expect("measured");
+        assert!(
+            (rate.all - 0.03).abs() < 1e-9 && (rate.own - 0.005).abs() < 1e-9,
+            "{rate:?}"
+        );
+        assert!(processor_time() > 0.0);
+        assert!(resident().is_some_and(|bytes| bytes > 1 << 20));
+    }
+}

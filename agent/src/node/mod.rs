@@ -1,0 +1,42 @@
+//! The node daemon: all Go programs of a machine, watched at once within one budget.
+//!
+//! `Daemon` is the loop. It has each process watched by a thread of its own (`watcher`), which runs the same
+//! session as `attach` does; shares the budget among them (`shares`); hands what they tell to the sinks; and
+//! keeps the newest sample where the listener finds it (`view`).
+
+mod control;
+mod daemon;
+mod gate;
+mod manager;
+mod message;
+mod meter;
+mod registry;
+mod reload;
+mod sample;
+mod shares;
+mod view;
+mod watcher;
+
+pub use daemon::{Daemon, DaemonError};
+pub use shares::{Wish, shares};
+
+use crate::{
+    config::Config,
+    governor::MemoryBudget,
+    probes::{Limits, StopFile},
+};
+use watcher::Settings;
+
+/// What sessions are told where so many processes are watched.
+fn settings(config: &Config, watched: u64) -> Settings {
+    let node = &config.node;
+    Settings {
+        interval: node.interval.0,
+        memory: MemoryBudget::of_bytes(node.memory.bytes()),
+        limits: Limits::of_part(node.memory.bytes(), watched),
+        stop_file: StopFile::new(node.stop_file.clone()),
+        suppressions: config.suppressions.clone(),
+        history: node.history.then(|| node.history_file.clone()),
+        probes: node.probes,
+    }
+}
