@@ -50,7 +50,9 @@ pub struct Discovery {
     /// The processes of the last scan, where there are no events.
     running: Option<HashSet<i32>>,
     found: u64,
-    unknown: u64,
+    /// Processes that could not be looked at the last time.
+    unknown: HashSet<i32>,
+    errors: u64,
 }
 
 impl Discovery {
@@ -73,7 +75,8 @@ impl Discovery {
             missed: 0,
             running: None,
             found: 0,
-            unknown: 0,
+            unknown: HashSet::new(),
+            errors: 0,
         }
     }
 
@@ -94,7 +97,7 @@ impl Discovery {
         let dropped = self.events.dropped();
         if dropped > self.missed || now >= self.next_scan {
             self.missed = dropped;
-            self.unknown += u64::try_from(waiting).unwrap_or(u64::MAX);
+            self.errors += u64::try_from(waiting).unwrap_or(u64::MAX);
             self.scan(&mut seen);
             let pause = match self.events.why_none() {
                 Some(_) => SCAN_ALONE,
@@ -110,7 +113,7 @@ impl Discovery {
             Ok(pids) => pids,
             Err(error) => {
                 tracing::warn!(%error, "/proc cannot be listed; programs may be missed");
-                self.unknown += 1;
+                self.errors += 1;
                 return;
             }
         };
@@ -119,6 +122,7 @@ impl Discovery {
         }
         let pids: HashSet<i32> = pids.into_iter().collect();
         self.told.keep(&pids);
+        self.unknown.retain(|pid| pids.contains(pid));
         if self.events.why_none().is_some() {
             if let Some(before) = &self.running {
                 let new = pids.difference(before).count();
@@ -131,8 +135,11 @@ impl Discovery {
     fn look(&mut self, pid: i32, executed: Option<u64>, seen: &mut Vec<Seen>) {
         let looked = monotonic();
         let program = self.machine.look(pid);
+        if program != Look::Unknown {
+            self.unknown.remove(&pid);
+        }
         match program {
-            Look::Unknown => self.unknown += 1,
+            Look::Unknown => self.errors += u64::from(self.unknown.insert(pid)),
             Look::Pending if self.again.len() < MAX_AGAIN => {
                 let known = self.again.entry(pid).or_default();
                 *known = executed.max(*known);
@@ -164,11 +171,11 @@ impl Discovery {
         self.events.seen() + self.found
     }
 
-    /// How often a process's program could not be looked at, was not known yet when all were gone through again, or
-    /// processes could not be listed. It is tried again with each scan, and counted again.
+    /// Processes whose program could not be looked at (we may not, say), each once; how often one was not known
+    /// yet when all were gone through again; how often processes could not be listed.
     #[must_use]
     pub fn errors(&self) -> u64 {
-        self.unknown
+        self.errors
     }
 
     /// Why there are no events; `None` if there are.

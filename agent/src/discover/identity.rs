@@ -1,7 +1,7 @@
 //! Who a process is: what the kernel, its cgroups, its environment and an orchestrator say, put together.
 
 use std::{
-    fs, io,
+    fs,
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -195,12 +195,15 @@ fn dns_label(text: &[u8]) -> Option<String> {
     is_label.then(|| text.to_owned())
 }
 
-/// Whether process `pid` has the host name of the machine's first process. If that is not known, it is
-/// better not to believe the name.
+/// Whether process `pid` has the machine's own host name. If that is not known, it is better not to believe
+/// the name.
 fn shares_host_name(pid: i32) -> bool {
-    let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/uts"));
-    let same = || -> io::Result<bool> { Ok(namespace(pid)? == namespace(1)?) };
-    same().unwrap_or(true)
+    /// `PROC_UTS_INIT_INO`
+    /// (<https://github.com/torvalds/linux/blob/v6.12/include/linux/proc_ns.h#L40-L48>).
+    const FIRST_UTS_NAMESPACE: &str = "uts:[4026531838]";
+    fs::read_link(format!("/proc/{pid}/ns/uts")).map_or(true, |namespace| {
+        namespace.as_os_str() == FIRST_UTS_NAMESPACE
+    })
 }
 
 /// Its pid in the innermost pid namespace, if that is another than the agent's.
