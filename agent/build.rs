@@ -1,6 +1,7 @@
-//! Builds the eBPF object from `agent-ebpf/` and leaves it as `$OUT_DIR/gostray.bpf.o`.
+//! Builds the eBPF objects from `agent-ebpf/` and leaves them as `$OUT_DIR/gostray.bpf.o` and
+//! `$OUT_DIR/gostray-exec.bpf.o`.
 //!
-//! `GOSTRAY_SKIP_EBPF=1` leaves an empty file there instead, so that check, clippy, doc and unit
+//! `GOSTRAY_SKIP_EBPF=1` leaves empty files there instead, so that check, clippy, doc and unit
 //! tests need nothing but stable Rust.
 
 #[path = "build/toolchain.rs"]
@@ -16,6 +17,12 @@ use toolchain::{Compiler, DEBIAN_RUSTC, Origin};
 
 /// The one target that both supported machines share: little-endian BPF.
 const TARGET: &str = "bpfel-unknown-none";
+
+/// What each binary of `agent-ebpf` becomes.
+const OBJECTS: [(&str, &str); 2] = [
+    ("gostray-ebpf", "gostray.bpf.o"),
+    ("gostray-exec-ebpf", "gostray-exec.bpf.o"),
+];
 
 fn main() -> Result<()> {
     for watched in [
@@ -35,17 +42,22 @@ fn main() -> Result<()> {
     }
 
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set")?);
-    let object = out_dir.join("gostray.bpf.o");
     if env::var_os("GOSTRAY_SKIP_EBPF").is_some_and(|value| value == "1") {
-        return fs::write(&object, []).context("cannot write the empty object");
+        for (_, object) in OBJECTS {
+            fs::write(out_dir.join(object), []).context("cannot write the empty object")?;
+        }
+        return Ok(());
     }
     match toolchain::ready() {
         Ok(compiler) => {
             // Installing another one must start a new build; so must removing this one.
             println!("cargo::rerun-if-changed={}", compiler.linker().display());
             let built = build(&compiler, &target_dir(&out_dir))?;
-            fs::copy(&built, &object)
-                .with_context(|| format!("cannot copy {}", built.display()))?;
+            for (binary, object) in OBJECTS {
+                let binary = built.join(binary);
+                fs::copy(&binary, out_dir.join(object))
+                    .with_context(|| format!("cannot copy {}", binary.display()))?;
+            }
         }
         // Not an error of this script: cargo prints the sentence as it stands, without a trace.
         Err(missing) => println!(
@@ -64,6 +76,7 @@ fn target_dir(out_dir: &Path) -> PathBuf {
     profile.parent().unwrap_or(profile).join("bpf")
 }
 
+/// Builds all of them; gives the folder they are in.
 fn build(compiler: &Compiler, target_dir: &Path) -> Result<PathBuf> {
     let arch = env::var("CARGO_CFG_TARGET_ARCH").context("CARGO_CFG_TARGET_ARCH is not set")?;
     let flags = [
@@ -93,7 +106,7 @@ fn build(compiler: &Compiler, target_dir: &Path) -> Result<PathBuf> {
     if !status.success() {
         bail!("building agent-ebpf failed ({status}); the compiler's own words are above");
     }
-    Ok(target_dir.join(TARGET).join("release/gostray-ebpf"))
+    Ok(target_dir.join(TARGET).join("release"))
 }
 
 /// A cargo that builds with this compiler.

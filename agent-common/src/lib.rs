@@ -187,8 +187,34 @@ impl Drop {
     ];
 }
 
+/// A process runs a new program.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExecEvent {
+    /// Its process id, in the machine's first pid namespace.
+    pub pid: u64,
+    /// `CLOCK_MONOTONIC` when it did, in nanoseconds.
+    pub at_ns: u64,
+}
+
+/// What is counted of programs started: indices into the `EXEC_COUNTS` map.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExecCount {
+    /// All of them.
+    Seen = 0,
+    /// Those that found the ring buffer full.
+    BufferFull = 1,
+}
+
+impl ExecCount {
+    /// All of them, in the order of their indices.
+    pub const ALL: [Self; 2] = [Self::Seen, Self::BufferFull];
+}
+
 const _: () = {
     assert!(size_of::<Offsets>() == 8);
+    assert!(size_of::<ExecEvent>() == 16);
     assert!(size_of::<SiteChecks>() == 12);
     assert!(size_of::<SiteStats>() == 7 * 8 + LIFETIME_BUCKETS * 8);
     assert!(size_of::<Birth>() == 16);

@@ -9,13 +9,14 @@
 //! - Nothing is sent for each goroutine, and nobody is woken: counts stay in maps until read.
 #![no_std]
 #![no_main]
-// For the one atomic instruction in `maps.rs`.
+// For the one atomic instruction in `counters.rs`.
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 #![allow(
     clippy::needless_borrows_for_generic_args,
     reason = "a borrowed key stays in its one place on the stack; a copied one takes another"
 )]
 
+mod counters;
 mod creation;
 mod exit;
 mod maps;

@@ -11,6 +11,10 @@ pub mod cli;
 pub mod config;
 /// Rules that turn series into verdicts with evidence.
 pub mod detect;
+/// Which Go programs run on this machine, who they are, and which of them are watched.
+pub mod discover;
+/// The daemon's HTTP listener: metrics, health, status, profiles.
+pub mod listen;
 /// Bounded reads of bytes that belong to somebody else: a live process, a core file, a mapped file.
 pub mod memory;
 /// How much watching may cost, and how much is watched therefore.
@@ -25,6 +29,8 @@ pub mod store;
 pub mod session;
 /// The one serializable model and its renderers.
 pub mod report;
+/// Where events and metrics go: OpenTelemetry's protocol, webhooks, stdout.
+pub mod export;
 /// The Go runtime seen through memory: struct layouts for each release, single goroutines.
 pub mod runtime;
 /// From a program counter to function, file and line, inlined calls too.

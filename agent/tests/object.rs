@@ -1,4 +1,4 @@
-//! The built eBPF object keeps to its stack budget.
+//! The built eBPF objects keep to their stack budget.
 //!
 //! From Linux 6.13 on, uprobe programs with 64 bytes of stack or more get a private stack for each
 //! CPU, which preempted programs overwrite for each other. Nothing fails then; counts are just
@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use gostray::probes::object_bytes;
+use gostray::probes::{exec_object_bytes, object_bytes};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 
 /// Bytes that a program may use together with all that it may call.
@@ -97,12 +97,8 @@ fn functions(object: &object::File<'_>) -> Vec<(String, String, u64)> {
         .collect()
 }
 
-#[test]
-fn programs_stay_below_the_private_stack() {
-    let Ok(bytes) = object_bytes() else {
-        println!("skipped: built without its eBPF object");
-        return;
-    };
+/// Checks `programs`, each in a section of the kind `section`.
+fn check(bytes: &[u8], section: &str, programs: &[&str]) {
     let object = object::File::parse(bytes).unwrap();
     let functions = functions(&object);
     // Whatever a program could call lies in `.text`; nothing there calls deeper than all of it.
@@ -111,16 +107,26 @@ fn programs_stay_below_the_private_stack() {
         .filter(|(_, section, _)| section == ".text")
         .map(|(_, _, stack)| stack.next_multiple_of(GRAIN))
         .sum();
-    for program in PROGRAMS {
-        let (_, section, stack) = functions
+    for program in programs {
+        let (_, found, stack) = functions
             .iter()
             .find(|(name, ..)| name == program)
             .unwrap_or_else(|| panic!("no program {program}"));
-        assert_eq!(section, "uprobe", "{program}");
+        assert_eq!(found, section, "{program}");
         let all = stack.next_multiple_of(GRAIN) + called;
         println!("{program}: {stack} bytes of stack, {all} rounded and with all sub-programs");
         assert!(all <= BUDGET, "{program} uses {all} bytes of stack");
     }
+}
+
+#[test]
+fn programs_stay_below_the_private_stack() {
+    let (Ok(probes), Ok(exec)) = (object_bytes(), exec_object_bytes()) else {
+        println!("skipped: built without its eBPF objects");
+        return;
+    };
+    check(probes, "uprobe", &PROGRAMS);
+    check(exec, "raw_tp/sched_process_exec", &["exec"]);
 }
 
 /// One instruction.

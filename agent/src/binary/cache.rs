@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use super::{BinaryError, GoBinary};
 use crate::memory::{FileIdentity, MappedFile};
@@ -14,6 +17,7 @@ type Entry = Result<Arc<GoBinary>, Arc<BinaryError>>;
 #[derive(Debug, Default)]
 pub struct BinaryCache {
     entries: Mutex<HashMap<FileIdentity, Entry>>,
+    parsed: AtomicU64,
 }
 
 /// Failures take a few bytes each, but a host may run ten thousands of other programs.
@@ -43,6 +47,7 @@ impl BinaryCache {
         }
         // Not under the lock: another thread may parse the same file, which costs time only.
         let parsed = GoBinary::from_file(mapped).map(Arc::new).map_err(Arc::new);
+        self.parsed.fetch_add(1, Ordering::Relaxed);
         let mut entries = self.lock();
         match &parsed {
             Err(error) if is_passing(error) => return parsed,
@@ -52,6 +57,20 @@ impl BinaryCache {
             _ => {}
         }
         entries.entry(identity).or_insert(parsed).clone()
+    }
+
+    /// Forgets files that nobody uses any more. What failed stays remembered.
+    pub fn forget_unused(&self) {
+        self.lock().retain(|_, entry| match entry {
+            Ok(binary) => Arc::strong_count(binary) > 1,
+            Err(_) => true,
+        });
+    }
+
+    /// How many files have been taken apart so far.
+    #[must_use]
+    pub fn parsed(&self) -> u64 {
+        self.parsed.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<FileIdentity, Entry>> {

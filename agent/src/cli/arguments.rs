@@ -2,12 +2,14 @@
 
 mod prove;
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::{
+    config::{Interval, duration},
     governor::{Budget, MemoryBudget},
+    listen,
     probes::StopFile,
     report::GroupBy,
     store,
@@ -75,6 +77,8 @@ pub enum Command {
     ///
     /// Reads what `gostray attach` has written, also while one writes.
     History(HistoryArguments),
+    /// Show what the running daemon watches, what it costs, and what it could not deliver.
+    Status(StatusArguments),
     /// Say what this kernel, these privileges and that program allow, and how to mend what is
     /// missing.
     Doctor(DoctorArguments),
@@ -275,6 +279,17 @@ pub struct HistoryArguments {
     pub all: bool,
 }
 
+/// `gostray status`.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArguments {
+    /// Where the daemon listens: `address` of [listen] in its configuration.
+    #[arg(long, value_name = "IP:PORT", default_value_t = listen::DEFAULT_ADDRESS)]
+    pub address: SocketAddr,
+    /// How to write.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
 /// `gostray doctor`.
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArguments {
@@ -304,33 +319,8 @@ pub enum Sites {
     Entry,
 }
 
-/// A number and its unit: `ms`, `s`, `m` or `h`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let help = || {
-        format!("`{text}` is no time; write a number and its unit, such as 500ms, 30s, 5m or 1h")
-    };
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .ok_or_else(help)?;
-    let (number, unit) = text.split_at(digits);
-    let number: f64 = number.parse().map_err(|_| help())?;
-    let seconds = match unit {
-        "ms" => number / 1e3,
-        "s" => number,
-        "m" => number * 60.0,
-        "h" => number * 3600.0,
-        _ => return Err(help()),
-    };
-    Duration::try_from_secs_f64(seconds).map_err(|_| help())
-}
-
 fn interval(text: &str) -> Result<Duration, String> {
-    let interval = duration(text)?;
-    if (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&interval) {
-        Ok(interval)
-    } else {
-        Err("an interval lies between 100ms and 1h".into())
-    }
+    Interval::try_from(text.to_owned()).map(|interval| interval.0)
 }
 
 #[cfg(test)]
@@ -340,16 +330,5 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        assert_eq!(duration("0s"), Ok(Duration::ZERO));
-        for bad in ["", "5", "s", "-1s", "1d", "1.2.3s", "99999999999999999999h"] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     config::Config,
     probes::{Limits, SiteChoice, StopFile},
     report::{DetachReason, Event, JsonLines, Renderer, Text},
-    session::{Inspected, Options, Session},
+    session::{Accounting, Inspected, Options, Session},
     target::Vitality,
 };
 
@@ -90,15 +90,12 @@ impl Watch<'_> {
         let mut next_status = Instant::now();
         loop {
             let now = Instant::now();
-            let ticked = self.session.tick()?;
-            if let Some(event) = &ticked.event {
+            let work = self.session.work()?;
+            for event in &work.events {
                 self.emit(event)?;
             }
-            if let Some(reason) = ticked.end {
+            if let Some(reason) = work.end {
                 return self.end(reason);
-            }
-            for event in self.session.observe()? {
-                self.emit(&event)?;
             }
             if now >= next_status {
                 let status = self.session.status()?;
@@ -123,9 +120,7 @@ impl Watch<'_> {
 
     /// One more status: what happened since the last would be lost with the kernel's maps.
     fn end(&mut self, reason: DetachReason) -> anyhow::Result<DetachReason> {
-        let status = self.session.status()?;
-        self.emit(&status)?;
-        for event in self.session.settle() {
+        for event in self.session.last_words()? {
             self.emit(&event)?;
         }
         Ok(reason)
@@ -184,6 +179,8 @@ fn options(arguments: &AttachArguments, config: Config) -> Options {
             Sites::Entry => SiteChoice::FunctionEntry,
         },
         budget: arguments.budget,
+        accounting: Accounting::Agent,
+        least_creations: 0.0,
         memory: arguments.memory,
         limits: Limits {
             sites: arguments.max_sites.unwrap_or(limits.sites),

@@ -10,6 +10,7 @@ mod output;
 mod prove;
 mod signals;
 mod snapshot;
+mod status;
 mod terminal;
 
 pub use arguments::{Arguments, AttachArguments, Command, Format, ProveArguments};
@@ -46,6 +47,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Snapshot(arguments) => snapshot::run(&arguments),
         Command::Prove(arguments) => prove::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };
     let left = wait_for_detaching(DETACH_GRACE);

@@ -1,5 +1,11 @@
 //! The configuration file: TOML, every value checked; an error names file, line and key.
 
+mod node;
+mod values;
+
+pub use node::NodeConfig;
+pub use values::{Interval, NodeBudget, NodeMemory, duration};
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -14,10 +20,12 @@ use crate::detect::Suppression;
 const MAX_BYTES: u64 = 1 << 20;
 
 /// What can be configured.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// Leaks that are known, and not reported as such.
     pub suppressions: Vec<Suppression>,
+    /// What the daemon may take.
+    pub node: NodeConfig,
 }
 
 /// Why a configuration cannot be used.
@@ -47,6 +55,8 @@ pub enum ConfigError {
 struct File {
     #[serde(default)]
     suppress: Vec<Spanned<Entry>>,
+    #[serde(default)]
+    node: NodeConfig,
 }
 
 #[derive(Deserialize)]
@@ -98,9 +108,8 @@ impl Config {
 
     fn parse(text: &str) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| line_of(text, span.start));
-            let place = line.map_or(String::new(), |line| format!("line {line}: "));
-            format!("{place}{}", error.message())
+            let place = error.span().map(|span| place_of(text, span.start));
+            format!("{}{}", place.unwrap_or_default(), error.message())
         })?;
         let suppressions = file.suppress.into_iter().map(|entry| {
             let line = line_of(text, entry.span().start);
@@ -109,6 +118,7 @@ impl Config {
         });
         Ok(Self {
             suppressions: suppressions.collect::<Result<_, _>>()?,
+            node: file.node,
         })
     }
 }
@@ -142,6 +152,22 @@ impl Entry {
             label,
             reason: self.reason,
         })
+    }
+}
+
+/// The line, and which key is written there, as far as it can be told.
+fn place_of(text: &str, offset: usize) -> String {
+    let line = line_of(text, offset);
+    let mut lines: Vec<&str> = text.lines().take(line).map(str::trim).collect();
+    let at = lines.pop().unwrap_or_default();
+    let key = at.split_once('=').map(|(key, _)| key.trim());
+    let is_table = |line: &&str| line.starts_with('[');
+    let table = lines.into_iter().rfind(is_table);
+    let table = table.map(|table| table.trim_matches(['[', ']', ' ']));
+    match (table, key) {
+        (Some(table), Some(key)) => format!("line {line}: {table}.{key}: "),
+        (None, Some(key)) => format!("line {line}: {key}: "),
+        _ => format!("line {line}: "),
     }
 }
 

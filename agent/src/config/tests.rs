@@ -42,16 +42,24 @@ fn what_is_wrong_is_said_with_its_place() {
         "[[suppress]]\nsite = \"\"\nreason = \"r\"\n",
         "[[suppress]]\nlabel = \"a\"\nreason = \"r\"\n",
         "\nsuppress = [\n",
+        "[node]\nbudget = \"2\"\n",
+        "[node]\nprobes = true\nmemory = \"1MB\"\n",
+        "[node]\ninterval = 5\n",
+        "[nod]\n",
     ];
     assert_snapshot!(wrong.map(reason).join("\n"), @r"
-    line 2: invalid type: integer `7`, expected a string
-    line 2: unknown field `siet`, expected one of `site`, `package`, `label`, `reason`
+    line 2: suppress.site: invalid type: integer `7`, expected a string
+    line 2: suppress.siet: unknown field `siet`, expected one of `site`, `package`, `label`, `reason`
     line 1: missing field `reason`
     line 1: suppress: say what to suppress: site, package or label
     line 1: suppress: reason: say why, it is shown with what is suppressed
     line 1: suppress: an empty name fits nothing
     line 1: suppress: label: write NAME=VALUE
-    line 2: unclosed array, expected `]`
+    line 2: suppress: unclosed array, expected `]`
+    line 2: node.budget: a share of one core is wanted, such as 2%, or `unlimited`
+    line 3: node.memory: 64MB is the least
+    line 2: node.interval: invalid type: integer `5`, expected a string
+    line 1: unknown field `nod`, expected `suppress` or `node`
     ");
 }
 

@@ -27,6 +27,13 @@ impl Account {
         }
     }
 
+    /// From now on that is allowed. What was saved counts up to the most of the new budget; debts stay.
+    pub fn set_budget(&mut self, budget: Budget) {
+        // An unlimited one has saved more than any other can hold.
+        self.credit = self.credit.min(Self::most(budget));
+        self.budget = budget;
+    }
+
     fn most(budget: Budget) -> f64 {
         budget.cores() * SAVED.as_secs_f64()
     }
@@ -56,6 +63,18 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_smaller_budget_forgives_no_debts_and_keeps_no_riches() {
+        let mut account = Account::new(Budget::DEFAULT);
+        account.set_budget(Budget::part(0.001));
+        account.settle(Duration::from_secs(1), 0.005);
+        assert!(account.is_in_debt());
+        account.set_budget(Budget::DEFAULT);
+        assert!(account.is_in_debt());
+        account.settle(Duration::from_secs(1), 0.0);
+        assert!(!account.is_in_debt());
+    }
 
     #[test]
     fn debts_are_paid_before_anything_else() {

@@ -37,6 +37,17 @@ impl Bucket {
         }
     }
 
+    /// The same under another budget: as full as it was, in parts.
+    #[must_use]
+    pub fn under(self, budget: Budget) -> Self {
+        let new = Self::new(budget);
+        if self.capacity.is_infinite() || new.capacity.is_infinite() {
+            return new;
+        }
+        let left = self.left / self.capacity * new.capacity;
+        Self { left, ..new }
+    }
+
     /// After `passed`, in which hits cost `spent` seconds.
     pub fn settle(&mut self, passed: Duration, spent: f64) {
         // Of no time there is no income, not even of an unlimited one.
@@ -101,6 +112,22 @@ mod tests {
     fn a_processor_that_does_nothing_but_hit_empties_the_largest_in_a_tenth_of_a_second() {
         let largest = Bucket::new("10%".parse().expect("a budget"));
         assert!(largest.hits(0.65e-6, 1) as f64 * 0.65e-6 < 0.1);
+    }
+
+    #[test]
+    fn another_budget_leaves_it_as_full_as_it_was() {
+        let mut bucket = Bucket::new(Budget::DEFAULT);
+        bucket.settle(TICK, 0.014);
+        let smaller = bucket.under(Budget::part(0.001));
+        assert_eq!(
+            smaller.hits(1e-6, 1),
+            1000,
+            "half of a second's worth, and what came in"
+        );
+        assert_eq!(bucket.under(Budget::UNLIMITED).hits(1e-6, 1), u64::MAX);
+        let mut empty = bucket;
+        empty.settle(TICK, 1.0);
+        assert!(empty.under(Budget::part(0.1)).is_empty());
     }
 
     #[test]

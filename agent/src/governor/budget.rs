@@ -48,6 +48,14 @@ impl Budget {
         }
     }
 
+    /// Part of a budget that several share: any that is more than nothing.
+    #[must_use]
+    pub fn part(cores: f64) -> Self {
+        Self {
+            cores: cores.max(1e-6),
+        }
+    }
+
     /// As a share of one core; infinite where unlimited.
     #[must_use]
     pub fn cores(self) -> f64 {
@@ -107,6 +115,12 @@ impl MemoryBudget {
     #[must_use]
     pub fn bytes(self) -> u64 {
         self.0
+    }
+
+    /// So many bytes; whether that is enough is for the caller to know.
+    #[must_use]
+    pub fn of_bytes(bytes: u64) -> Self {
+        Self(bytes)
     }
 
     /// Of these, the bytes for the kernel's maps: a third of what is not the agent's own, since

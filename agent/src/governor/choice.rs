@@ -70,6 +70,8 @@ pub struct Governor {
     /// Averages, in cores.
     agent: f64,
     target: f64,
+    /// Creations a second that are worth a probe.
+    least_creations: f64,
     /// Parks for each time that a goroutine was scheduled, as far as seen.
     parks_each: f64,
     changed: Duration,
@@ -95,6 +97,7 @@ impl Governor {
             loads: Loads::default(),
             agent: 0.0,
             target: 0.0,
+            least_creations: 0.0,
             parks_each: 1.0,
             changed: Duration::ZERO,
             rose: false,
@@ -123,6 +126,26 @@ impl Governor {
         self.budget
     }
 
+    /// What it would take, in cores, to look with `looking` cores' worth of work as often as possible, and to
+    /// probe as much as is wanted.
+    #[must_use]
+    pub fn wish(&self, looking: f64) -> f64 {
+        let peak = self.loads.peak(self.ticked.saturating_sub(self.hold));
+        let probing = self.predicted(self.ceiling, peak, None) - self.agent;
+        looking / OBSERVING + probing.max(0.0) / MARGIN
+    }
+
+    /// Programs that create fewer goroutines a second are not worth a probe.
+    pub fn set_least_creations(&mut self, least: f64) {
+        self.least_creations = least;
+    }
+
+    /// From now on it is bound by that.
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.account.set_budget(budget);
+        self.budget = budget;
+    }
+
     /// The part of the time that looking at goroutines may take.
     #[must_use]
     pub fn observing(&self) -> f64 {
@@ -147,6 +170,9 @@ impl Governor {
         match self.richer().find(|mode| *mode != Mode::Focused) {
             None if self.mode == Mode::Census => "no probes are wanted".into(),
             None => self.affordable(self.mode, load),
+            Some(_) if !self.is_worth_probing(load) => {
+                format!("{}: not worth a probe", self.rates(Mode::Lifetimes, load))
+            }
             Some(richer) => self.too_dear(richer, load),
         }
     }
@@ -219,7 +245,14 @@ impl Governor {
     }
 
     fn fits(&self, mode: Mode, load: Load, suspects: Option<f64>) -> bool {
-        mode == Mode::Census || self.predicted(mode, load, suspects) <= MARGIN * self.budget.cores()
+        let price = MARGIN * self.budget.cores();
+        mode == Mode::Census
+            || self.is_worth_probing(load) && self.predicted(mode, load, suspects) <= price
+    }
+
+    fn is_worth_probing(&self, load: Load) -> bool {
+        let rate = load.creations;
+        rate.is_none_or(|rate| rate >= self.least_creations)
     }
 
     /// What `mode` would cost under `load`, in cores. What is not known costs nothing: it is tried, and

@@ -25,7 +25,10 @@ impl Limits {
     /// What fits into the memory that may be used.
     #[must_use]
     pub fn within(memory: MemoryBudget) -> Self {
-        let all = memory.for_maps();
+        Self::filling(memory.for_maps())
+    }
+
+    fn filling(all: u64) -> Self {
         let of_sites = all / Self::SITES_PART;
         let entries = |bytes, each| u32::try_from(bytes / each).unwrap_or(u32::MAX);
         Self {
@@ -33,6 +36,16 @@ impl Limits {
             goroutines: entries(all - of_sites, Self::GOROUTINE_BYTES),
             stacks_per_site: 4,
         }
+    }
+
+    /// What one of so many processes may have, where all their maps together may take half of `memory`
+    /// bytes: room for some thousand goroutines at least.
+    #[must_use]
+    pub fn of_part(memory: u64, processes: u64) -> Self {
+        const LEAST: u64 = 600_000;
+        const MOST: u64 = 8_000_000;
+        let all = (memory / 2 / processes.max(8)).clamp(LEAST, MOST);
+        Self::filling(all)
     }
 
     /// What the kernel's maps take, in bytes.

@@ -6,6 +6,7 @@
 mod batch;
 mod calibration;
 mod error;
+mod exec_events;
 mod guards;
 mod leaving;
 mod limits;
@@ -21,10 +22,11 @@ pub mod site;
 
 pub use calibration::Calibration;
 pub use error::ProbeError;
+pub use exec_events::ExecEvents;
 pub use leaving::wait_for_detaching;
 pub use limits::Limits;
 pub use mechanism::{AttachPoint, Attachment, Mechanism, PerfUprobes};
-pub use object::object_bytes;
+pub use object::{exec_object_bytes, object_bytes};
 pub use plan::{Plan, PlannedProbe, ProbeKind, SiteChoice};
 pub use programs::Probes;
 pub use readout::{Births, Readout};

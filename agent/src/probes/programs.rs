@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     binary::{LoadBias, RuntimeAddress},
+    governor::Budget,
     memory::MemoryReader,
 };
 
@@ -139,6 +140,11 @@ impl Probes {
         self.watchdog.spent()
     }
 
+    /// From now on they may cost so much.
+    pub fn set_budget(&self, budget: Budget) {
+        self.watchdog.set_budget(budget);
+    }
+
     /// Makes all programs return at once, and detaches in the background: the kernel takes its time.
     /// The counts can still be read.
     pub fn detach(&mut self) {
@@ -240,7 +246,7 @@ fn denied(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM))
 }
 
-fn refused(program: &'static str, error: &ProgramError) -> ProbeError {
+pub(super) fn refused(program: &'static str, error: &ProgramError) -> ProbeError {
     match error {
         ProgramError::LoadError { io_error, .. }
             if io_error.raw_os_error() == Some(libc::EPERM) =>
@@ -261,7 +267,7 @@ fn refused(program: &'static str, error: &ProgramError) -> ProbeError {
     }
 }
 
-fn load_error(error: &EbpfError) -> ProbeError {
+pub(super) fn load_error(error: &EbpfError) -> ProbeError {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(current) = cause {
         if current.downcast_ref::<std::io::Error>().is_some_and(denied) {

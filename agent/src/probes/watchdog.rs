@@ -157,6 +157,13 @@ impl Watchdog {
         }
     }
 
+    /// From now on they may cost so much.
+    pub(super) fn set_budget(&self, budget: Budget) {
+        let mut watched = self.shared.lock();
+        watched.bucket = watched.bucket.under(budget);
+        watched.limit.budget = budget;
+    }
+
     /// Turns all hits away for good.
     pub(super) fn refuse(&self) -> Result<(), ProbeError> {
         let mut watched = self.shared.lock();

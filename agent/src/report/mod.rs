@@ -31,8 +31,9 @@ pub use snapshot::{
     Change, Diff, DiffError, Filter, Group, GroupBy, Moment, SavedError, Snapshot, Waited, WaitsOn,
 };
 pub use text::Text;
+pub(crate) use time::nanoseconds;
 pub use time::{timestamp, timestamp_of};
-pub(crate) use words::size;
+pub(crate) use words::{harmless, size};
 
 /// Writes events as they come.
 pub trait Renderer {

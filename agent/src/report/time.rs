@@ -28,7 +28,7 @@ pub fn timestamp_of(unix_seconds: i64) -> String {
 }
 
 /// Nanoseconds from 1970 to an RFC 3339 time.
-pub(super) fn nanoseconds(time: &str) -> Option<i64> {
+pub(crate) fn nanoseconds(time: &str) -> Option<i64> {
     let time: jiff::Timestamp = time.parse().ok()?;
     i64::try_from(time.as_nanosecond()).ok()
 }

@@ -107,7 +107,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Text of the target's own making, without what a terminal would obey.
-pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {
         let escaped = |c: char| -> String {
             if c.is_control() {

@@ -15,6 +15,7 @@ use super::{
     proving::{self, Proving},
     runtime_metrics::Allocated,
     spending::{Spending, Used},
+    work::Average,
 };
 use crate::{
     detect::{Accumulation, Backlog, Incidents, Outliving, Standing},
@@ -60,6 +61,7 @@ impl Session {
             .as_ref()
             .map_or(HitCosts::UNKNOWN, |c| c.costs(options.choice));
         let mut governor = Governor::new(options.budget, options.ceiling(), costs);
+        governor.set_least_creations(options.least_creations);
         let first_reason = governor.first(load.measure(&memory));
         let mut probing = Probing::new(Limit {
             budget: options.budget,
@@ -89,7 +91,7 @@ impl Session {
                 bias: *bias,
                 landmarks: *passes.landmarks(),
                 pid,
-                budget: options.budget.is_limited().then(|| options.budget.cores()),
+                budget: options.budget,
                 memory: options.memory.bytes(),
             })
         });
@@ -99,6 +101,10 @@ impl Session {
             None
         });
         let now = Instant::now();
+        let used = Used {
+            agent: options.accounting.used(),
+            target: 0.0,
+        };
         Ok(Self {
             unwinder: Unwinder::new(binary.clone(), *bias),
             names: Names::new(binary.clone(), *bias),
@@ -139,12 +145,13 @@ impl Session {
             probing,
             calibration,
             load,
-            used: Used::now(0.0),
+            used,
             suspects: None,
             focused: HashMap::new(),
             focused_at: Duration::ZERO,
-            spending: Spending::new(now),
+            spending: Spending::new(now, used),
             began: now,
+            work: Average::default(),
             observed: None,
             observed_every: None,
             next_observation: now,

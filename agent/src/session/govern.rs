@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Options, Session, SessionError, judge::in_question, names, probing::Cost};
+use super::{Options, Session, SessionError, judge::in_question, names, probing::Cost, spending};
 use crate::{
     binary::RuntimeAddress,
     governor::{Change, Mode, Tick, in_words},
@@ -12,6 +12,13 @@ use crate::{
 
 /// Between two looks at what is spent and what the program does.
 pub(super) const TICK: Duration = Duration::from_secs(1);
+/// The longest, where looking takes more of the budget than it may; shorter than the patience of those who
+/// watch the probes.
+const LONGEST_TICK: Duration = Duration::from_secs(5);
+/// The shortest, where one of many does nothing.
+const QUIET_TICK: Duration = Duration::from_secs(3);
+/// Share of the budget that these looks may take.
+const TICKING: f64 = 0.1;
 /// For how long a program is looked at before the first probe.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 /// Other sites are not looked at more often: attaching is work.
@@ -48,7 +55,17 @@ impl Session {
         if now < self.next_tick {
             return Ok(Ticked::default());
         }
-        self.next_tick = now + TICK;
+        let before_work = spending::of_thread();
+        let ticked = self.look_after(now);
+        let work = (spending::of_thread() - before_work).max(0.0);
+        // No part of an unlimited budget is ever used up.
+        let pause = Duration::from_secs_f64(work / (TICKING * self.governor.budget().cores()));
+        let least = if self.is_quiet() { QUIET_TICK } else { TICK };
+        self.next_tick = now + pause.clamp(least, LONGEST_TICK);
+        ticked
+    }
+
+    fn look_after(&mut self, now: Instant) -> Result<Ticked, SessionError> {
         let at = now.saturating_duration_since(self.began);
         let Cost {
             hits,

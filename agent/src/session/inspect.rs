@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 
-use super::{LandmarksError, Program};
+use super::{LandmarksError, Program, spending::Accounting};
 use crate::{
     binary::{BinaryCache, BinaryError},
     detect::Suppression,
@@ -80,6 +80,10 @@ pub struct Options {
     pub choice: SiteChoice,
     /// What agent and probes may cost.
     pub budget: Budget,
+    /// Whose processor time that is.
+    pub accounting: Accounting,
+    /// A program that creates fewer goroutines a second is not worth a probe.
+    pub least_creations: f64,
     /// What memory agent and maps may take.
     pub memory: MemoryBudget,
     /// Sizes of the kernel's maps.

@@ -17,6 +17,8 @@ pub(super) struct LoadMeter {
     last: Option<Counters>,
     /// Goroutines created when it was read first.
     first: Option<u64>,
+    /// Nothing was created between the last two readings.
+    is_quiet: bool,
 }
 
 /// Goroutines created since the program began, and when that was read.
@@ -55,6 +57,7 @@ impl LoadMeter {
             scheduler,
             last: None,
             first: None,
+            is_quiet: false,
         }
     }
 
@@ -69,7 +72,14 @@ impl LoadMeter {
         self.first = self.first.or(now.activity.as_ref().map(|a| a.created));
         let load = self.last.as_ref().map(|last| now.since(last));
         self.last = Some(now);
-        load.unwrap_or_default()
+        let load = load.unwrap_or_default();
+        self.is_quiet = load.creations == Some(0.0);
+        load
+    }
+
+    /// Whether nothing was created between the last two readings, as far as known.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_quiet
     }
 
     /// Goroutines created when it was read last; `None` where that is not known.

@@ -31,6 +31,7 @@ mod spending;
 mod states;
 mod status;
 mod watch;
+mod work;
 
 pub use self::core::{CoreError, CoreProgram};
 pub use govern::Ticked;
@@ -42,4 +43,6 @@ pub use prove::{
     DEFAULT_PASSES, DEFAULT_PAUSE, Phase, Progress, ProveError, ProveOptions, prove, why,
 };
 pub use snapshot::{SnapshotError, SnapshotOptions, Subject, snapshot};
+pub use spending::Accounting;
 pub use watch::Session;
+pub use work::Work;

@@ -8,7 +8,7 @@ use std::{
 use super::{Inspected, Options, SessionError};
 use crate::{
     binary::RuntimeAddress,
-    governor::Hits,
+    governor::{Budget, Hits},
     memory::LiveMemory,
     probes::{Limit, PerfUprobes, Plan, Probes, Readout, Trip},
 };
@@ -49,6 +49,18 @@ impl Probing {
             now: None,
             leaving: Vec::new(),
             gone: (Hits::default(), 0.0),
+        }
+    }
+
+    /// From now on all may cost so much.
+    pub(super) fn set_budget(&mut self, budget: Budget) {
+        self.limit.budget = budget;
+        for probes in self
+            .leaving
+            .iter()
+            .chain(self.now.as_ref().map(|now| &now.probes))
+        {
+            probes.set_budget(budget);
         }
     }
 

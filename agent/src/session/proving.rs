@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     binary::{GoBinary, LoadBias, RuntimeAddress},
+    governor::Budget,
     memory::LiveMemory,
     proof::{ProofError, Watch},
 };
@@ -51,8 +52,8 @@ pub(super) struct Target {
     pub(super) bias: LoadBias,
     pub(super) landmarks: Landmarks,
     pub(super) pid: i32,
-    /// Cores; `None` without a limit.
-    pub(super) budget: Option<f64>,
+    /// Of agent and probes.
+    pub(super) budget: Budget,
     /// Of the agent, in bytes.
     pub(super) memory: u64,
 }
@@ -62,6 +63,8 @@ pub(super) struct Target {
 struct Shared {
     /// Processor time of passes so far, in nanoseconds.
     spent_ns: AtomicU64,
+    /// Cores that proofs may take, as the bits of a number.
+    share: AtomicU64,
     ends: AtomicBool,
 }
 
@@ -74,8 +77,6 @@ pub(super) struct Proving {
     thread: Option<JoinHandle<()>>,
     is_busy: bool,
     ended: Option<Instant>,
-    /// Cores that proofs may take.
-    share: f64,
     /// Processor time paid for up to some moment, in seconds.
     paid: f64,
     paid_at: Instant,
@@ -86,17 +87,17 @@ pub(super) struct Proving {
 impl Proving {
     /// Ready, if the operating system has a thread for it.
     pub(super) fn start(target: Target) -> std::io::Result<Self> {
-        let share = target.budget.map_or(UNLIMITED, |cores| cores * SHARE);
         let (requests, wanted) = sync_channel(1);
         let (answer, answers) = sync_channel(1);
         let shared = Arc::new(Shared::default());
+        shared.set_budget(target.budget);
         let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("proofs".into())
             .spawn(move || {
                 let memory = LiveMemory::new(target.pid);
                 for () in wanted {
-                    let found = prove(&target, &memory, share, &of_thread);
+                    let found = prove(&target, &memory, &of_thread);
                     if answer.send(found).is_err() {
                         return;
                     }
@@ -109,11 +110,15 @@ impl Proving {
             thread: Some(thread),
             is_busy: false,
             ended: None,
-            share,
             paid: 0.0,
             paid_at: Instant::now(),
             refused: None,
         })
+    }
+
+    /// From now on agent and probes may cost so much.
+    pub(super) fn set_budget(&self, budget: Budget) {
+        self.shared.set_budget(budget);
     }
 
     /// Asks for a proof, unless one is on its way, or was a short while ago.
@@ -149,13 +154,27 @@ impl Proving {
         }
     }
 
-    /// Processor time of passes that is not paid for by `now`, in seconds.
-    pub(super) fn unpaid(&mut self, now: Instant) -> f64 {
+    /// Processor time of passes that is paid for by `now`, and that is not, in seconds.
+    pub(super) fn settle(&mut self, now: Instant) -> (f64, f64) {
         let passed = now.saturating_duration_since(self.paid_at).as_secs_f64();
         self.paid_at = now;
         let spent = Duration::from_nanos(self.shared.spent_ns.load(Relaxed)).as_secs_f64();
-        self.paid = (self.paid + passed * self.share).min(spent);
-        spent - self.paid
+        self.paid = (self.paid + passed * self.shared.share()).min(spent);
+        (self.paid, spent - self.paid)
+    }
+}
+
+impl Shared {
+    fn set_budget(&self, budget: Budget) {
+        let share = match budget.is_limited() {
+            true => budget.cores() * SHARE,
+            false => UNLIMITED,
+        };
+        self.share.store(share.to_bits(), Relaxed);
+    }
+
+    fn share(&self) -> f64 {
+        f64::from_bits(self.share.load(Relaxed))
     }
 }
 
@@ -172,12 +191,7 @@ impl Drop for Proving {
 }
 
 /// Passes with pauses that pay for them.
-fn prove(
-    target: &Target,
-    memory: &LiveMemory,
-    share: f64,
-    shared: &Shared,
-) -> Result<Found, ProveError> {
+fn prove(target: &Target, memory: &LiveMemory, shared: &Shared) -> Result<Found, ProveError> {
     let began = own_time();
     let program = Program::new(target.binary.clone(), target.bias, memory)?;
     let max_heap = target.memory.saturating_mul(HEAP_FOR_MEMORY);
@@ -189,7 +203,7 @@ fn prove(
         let cost = now.saturating_sub(spent);
         spent = now;
         shared.spent_ns.fetch_add(nanos(cost), Relaxed);
-        cost.div_f64(share.max(1e-4)).max(BETWEEN)
+        cost.div_f64(shared.share().max(1e-4)).max(BETWEEN)
     };
     while !prover.is_settled(DEFAULT_PASSES) {
         let made = prover.rehearse(&mut watch);

@@ -3,9 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::{
-    resource::{UsageWho, getrusage},
-    time::TimeValLike as _,
+use nix::{
+    sys::{
+        resource::{UsageWho, getrusage},
+        time::TimeValLike as _,
+    },
+    time::{ClockId, clock_gettime},
 };
 
 /// Shorter stretches say nothing: the clock behind the figure has ticks, and the start is work.
@@ -18,15 +21,27 @@ pub(super) struct Used {
     pub(super) target: f64,
 }
 
-impl Used {
-    /// By the agent up to now, and by the probes as much as `target`.
-    pub(super) fn now(target: f64) -> Self {
-        Self {
-            agent: own().as_secs_f64(),
-            target,
+/// Whose processor time counts as the agent's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Accounting {
+    /// All threads': the agent does nothing but watch this one process.
+    #[default]
+    Agent,
+    /// That of the thread that the session lives on, and of its proofs: the agent watches others too.
+    Thread,
+}
+
+impl Accounting {
+    /// Processor time used so far, in seconds.
+    pub(super) fn used(self) -> f64 {
+        match self {
+            Self::Agent => of_agent(),
+            Self::Thread => of_thread(),
         }
     }
+}
 
+impl Used {
     pub(super) fn since(self, earlier: Self) -> Self {
         Self {
             agent: (self.agent - earlier.agent).max(0.0),
@@ -58,8 +73,8 @@ pub(super) struct Spending {
 }
 
 impl Spending {
-    pub(super) fn new(now: Instant) -> Self {
-        let begin = (now, Used::now(0.0));
+    pub(super) fn new(now: Instant, used: Used) -> Self {
+        let begin = (now, used);
         Self {
             began: begin,
             last: begin,
@@ -96,12 +111,17 @@ impl Spending {
     }
 }
 
-fn own() -> Duration {
+fn of_agent() -> f64 {
     // It cannot fail with these arguments; a cost that is not known is not reported as growing.
-    getrusage(UsageWho::RUSAGE_SELF).map_or(Duration::ZERO, |usage| {
-        let micros = (usage.user_time() + usage.system_time()).num_microseconds();
-        Duration::from_micros(micros.try_into().unwrap_or(0))
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| {
+        (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6
     })
+}
+
+/// Processor time of this thread so far, in seconds.
+pub(super) fn of_thread() -> f64 {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    time.map_or(0.0, |time| Duration::from(time).as_secs_f64())
 }
 
 #[cfg(test)]
@@ -111,8 +131,11 @@ mod tests {
     #[test]
     fn averages_over_the_last_stretch_and_over_all() {
         let began = Instant::now();
-        let mut spending = Spending::new(began);
-        let start = spending.began.1;
+        let start = Used {
+            agent: 4.0,
+            target: 0.0,
+        };
+        let mut spending = Spending::new(began, start);
         let at = |seconds| began + Duration::from_secs(seconds);
         let used = |agent, target| Used {
             agent: start.agent + agent,

@@ -6,7 +6,7 @@ use gostray_common::Drop;
 
 use super::{
     names::{self, Names},
-    spending::{Cores, Spending},
+    spending::{Accounting, Cores, Spending},
 };
 use crate::{
     detect::Incidents,
@@ -27,6 +27,7 @@ pub(super) struct Inputs<'a> {
     pub(super) spending: &'a Spending,
     pub(super) hits: Hits,
     pub(super) budget: Budget,
+    pub(super) accounting: Accounting,
     pub(super) memory: MemoryBudget,
     /// What the kernel's maps take, in bytes.
     pub(super) maps: u64,
@@ -95,9 +96,12 @@ fn overhead(inputs: &Inputs<'_>) -> Overhead {
     if !budget.is_limited() {
         unknown.insert("budget_ratio", "there is no limit".into());
     }
-    let memory = resident();
+    let memory = match inputs.accounting {
+        Accounting::Agent => resident().map_err(|error| error.to_string()),
+        Accounting::Thread => Err("the agent watches other processes too".into()),
+    };
     if let Err(error) = &memory {
-        unknown.insert("memory_bytes", error.to_string());
+        unknown.insert("memory_bytes", error.clone());
     }
     Overhead {
         agent_cpu_ratio: lately.map(|cores| cores.agent),

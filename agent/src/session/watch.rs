@@ -5,8 +5,6 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use nix::time::{ClockId, clock_gettime};
-
 use super::{
     Inspected, Names, Options, SessionError, births,
     govern::Suspect,
@@ -18,14 +16,15 @@ use super::{
     probing::{Cost, Probing},
     proving::{Found, Proving},
     runtime_metrics::Allocated,
-    spending::{Spending, Used},
+    spending::{self, Accounting, Spending, Used},
     states::States,
     status::{self, Inputs},
+    work::Average,
 };
 use crate::{
     binary::RuntimeAddress,
     detect::{Incidents, Rule},
-    governor::{Governor, Mode},
+    governor::{Budget, Governor, Mode},
     memory::LiveMemory,
     probes::{Calibration, Mechanism as _, PerfUprobes, Readout},
     report::{Attached, CostOfHits, DetachReason, Detached, Event, EventKind, timestamp},
@@ -34,6 +33,8 @@ use crate::{
 };
 
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+/// Between two looks at one of many processes that creates nothing and leaks nothing.
+const QUIET: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// The births are looked at as often as the shortest scale keeps a point.
 const BIRTHS_PAUSE: Duration = Duration::from_millis(2600);
@@ -93,6 +94,8 @@ pub struct Session {
     pub(super) focused_at: Duration,
     pub(super) spending: Spending,
     pub(super) began: Instant,
+    /// Processor time of an observation, on average.
+    pub(super) work: Average,
     /// The last observation, and how long before it the one before was.
     pub(super) observed: Option<Instant>,
     pub(super) observed_every: Option<Duration>,
@@ -168,7 +171,7 @@ impl Session {
             .observed
             .map(|last| now.saturating_duration_since(last));
         self.observed = Some(now);
-        let before_work = own_time();
+        let before_work = spending::of_thread();
         let at = now.saturating_duration_since(self.began);
         self.keep_creation_stacks(self.governor.mode());
         let before = self.probing.read()?;
@@ -206,9 +209,15 @@ impl Session {
         self.suspects = None;
         let mut events = self.judge(at, self.coverage(&before));
         events.append(&mut self.remember(at));
-        let work = (own_time() - before_work).max(0.0);
+        let work = (spending::of_thread() - before_work).max(0.0);
         let pause = Duration::from_secs_f64(work / self.governor.observing());
-        self.next_observation = now + pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        let least = if self.is_quiet() {
+            QUIET
+        } else {
+            SHORTEST_PAUSE
+        };
+        self.next_observation = now + pause.clamp(least, LONGEST_PAUSE);
+        self.work.push(work);
         Ok(events)
     }
 
@@ -234,6 +243,7 @@ impl Session {
                 spending: &self.spending,
                 hits,
                 budget: self.governor.budget(),
+                accounting: self.options.accounting,
                 memory: self.options.memory,
                 maps: self
                     .probing
@@ -259,6 +269,16 @@ impl Session {
             time,
             ..self.event(EventKind::Status(status))
         })
+    }
+
+    /// From now on agent and probes may cost so much.
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.options.budget = budget;
+        self.governor.set_budget(budget);
+        self.probing.set_budget(budget);
+        if let Some(proving) = &self.proving {
+            proving.set_budget(budget);
+        }
     }
 
     /// Detaches, and says so.
@@ -287,12 +307,15 @@ impl Session {
     /// Processor time used and, what proofs have used, paid for.
     pub(super) fn used_by_now(&mut self, target: f64) -> Used {
         let proving = self.proving.as_mut();
-        let unpaid = proving.map_or(0.0, |proving| proving.unpaid(Instant::now()));
-        let used = Used::now(target);
-        Used {
-            agent: used.agent - unpaid,
-            ..used
-        }
+        let settled = proving.map(|proving| proving.settle(Instant::now()));
+        let (paid, unpaid) = settled.unwrap_or_default();
+        let used = self.options.accounting.used();
+        let agent = match self.options.accounting {
+            Accounting::Agent => used - unpaid,
+            // Proofs are sought in a thread of their own.
+            Accounting::Thread => used + paid,
+        };
+        Used { agent, target }
     }
 
     /// Share of the goroutines created since attaching that are known: tracked by the probes, or
@@ -322,12 +345,6 @@ impl Session {
             }
         }
     }
-}
-
-/// Processor time of this thread so far, in seconds.
-fn own_time() -> f64 {
-    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
-    time.map_or(0.0, |time| Duration::from(time).as_secs_f64())
 }
 
 /// How many goroutines each of the sites in `last` has created since; which is brought up to date.

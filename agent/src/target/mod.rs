@@ -3,7 +3,6 @@
 //! A pid alone names nothing, because it is reused; `ProcessIdentity` adds the start time. What
 //! is true of the executable *file* is in [`crate::binary`].
 
-mod container;
 mod descriptors;
 mod error;
 mod find;

@@ -4,7 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use procfs::process::{ProcState, Process as ProcfsProcess};
 
-use super::{TargetError, container};
+use super::TargetError;
+use crate::discover;
 
 /// What tells this process from any other, before or after it, with the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,7 +69,7 @@ impl Process {
                 start_time: stat.starttime,
             },
             exe,
-            container_id: container::container_id(&process),
+            container_id: discover::container_id(pid),
         })
     }
 

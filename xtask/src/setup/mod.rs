@@ -13,10 +13,13 @@ use std::{ffi::OsString, fmt, path::PathBuf};
 pub(crate) use go::Go;
 
 /// Real servers, compilers and debuggers that the end-to-end tests run: nobody here wrote them.
-const SERVERS: [&str; 6] = [
+const SERVERS: [&str; 8] = [
     "etcd-server",
     "etcd-client",
     "caddy",
+    "prometheus",
+    // The reference parser of OpenMetrics.
+    "python3-prometheus-client",
     "gcc",
     "libc6-dev",
     "gdb",

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Target, duration};
+use super::Target;
+use crate::config::duration;
 use crate::{
     detect::Verdict,
     governor::bytes_of,

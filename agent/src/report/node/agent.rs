@@ -1,6 +1,6 @@
 //! The agent itself: what it watches, what it costs, what it could not deliver.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use super::TargetSample;
 #[derive(Clone, Debug)]
 pub struct NodeSample {
     /// The watched processes, in the order of their pids.
-    pub targets: Vec<TargetSample>,
+    pub targets: Vec<Arc<TargetSample>>,
     /// The agent.
     pub agent: AgentSample,
 }

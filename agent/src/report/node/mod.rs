@@ -2,15 +2,18 @@
 
 mod agent;
 mod identity;
+mod line;
 mod runtime;
 mod sample;
 #[cfg(test)]
 pub(crate) mod samples;
+mod status;
 
 pub use agent::{AgentSample, NodeSample, ProcessCounts, SinkSample};
 pub use identity::{Container, Engine, Identity, Pod, Service};
 pub use runtime::{BucketCount, RuntimeMetrics, ScheduleLatencies};
 pub use sample::{GoroutineState, StateCount, TargetEvent, TargetSample};
+pub use status::{NodeStatus, TargetLeak, TargetStatus};
 
 #[cfg(test)]
 mod tests {

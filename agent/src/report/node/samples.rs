@@ -103,7 +103,7 @@ pub(crate) fn target() -> TargetSample {
 
 pub(crate) fn node() -> NodeSample {
     NodeSample {
-        targets: vec![target()],
+        targets: vec![Arc::new(target())],
         agent: AgentSample {
             version: "0.1.0",
             started: moment(0),

@@ -3,6 +3,7 @@
 pub(super) mod messages;
 #[cfg(test)]
 pub(super) mod tests;
+pub(super) mod text;
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,7 +1,7 @@
 use crate::report::{
     pprof::tests::decoded,
     proof::samples::{healthy, proof},
-    snapshot::samples::labels,
+    snapshot::samples::{labels, written},
 };
 
 #[test]
@@ -53,4 +53,56 @@ fn without_leaks_it_is_a_profile_without_samples() {
     let profile = decoded(&written);
     assert!(profile.sample.is_empty());
     assert_eq!(profile.sample_type.len(), 1);
+}
+
+#[test]
+fn text_is_that_of_go() {
+    let mut proof = proof();
+    for group in &mut proof.leaked {
+        group.goids.truncate(2);
+    }
+    insta::assert_snapshot!(written(|output| proof.counted_text(output)), @r#"
+    goroutineleak profile: total 7
+    5 @ 0x1 0x2
+    # labels: {"endpoint":"/search", "tenant":"a, b"}
+    #	0x1	main.send	/src/search.go:9
+    #	0x2	main.search.func1	/src/search.go:36
+
+    1 @ 0x3
+    #	0x3	main.search.func1	/src/search.go:35
+
+    1 @ 0x1 0x2
+    #	0x1	main.send	/src/search.go:9
+    #	0x2	main.search.func1	/src/search.go:36
+    "#);
+    insta::assert_snapshot!(written(|output| proof.tracebacks(output)), @r#"
+    goroutine 18 [chan send (leaked)]:
+    main.send(...)
+    	/src/search.go:9
+    main.search.func1(...)
+    	/src/search.go:36
+    created by main.search
+    	/src/search.go:35
+
+    goroutine 19 [chan send (leaked)]:
+    main.send(...)
+    	/src/search.go:9
+    main.search.func1(...)
+    	/src/search.go:36
+    created by main.search
+    	/src/search.go:35
+
+    goroutine 51 [chan receive (nil chan) (leaked)]:
+    main.send(...)
+    	/src/search.go:9
+    main.search.func1(...)
+    	/src/search.go:36
+    created by main.search
+    	/src/search.go:35
+
+    goroutine 77 [sync.Mutex.Lock (leaked)]:
+    	goroutine running on other thread; stack unavailable
+    created by main.search
+    	/src/search.go:35
+    "#);
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::report::{
     pprof::{Labels, messages::Profile, tests},
-    snapshot::samples::{everything, labels, main, senders, snapshot},
+    snapshot::samples::{everything, labels, main, senders, snapshot, written},
 };
 
 fn decoded(snapshot: &Snapshot) -> Profile {
@@ -83,4 +83,110 @@ fn each_place_and_function_is_there_once_and_the_runtime_is_not() {
     let sum: i64 = profile.sample.iter().map(|sample| sample.value[0]).sum();
     assert_eq!(sum, 53 + 12 + 1 + 1);
     assert!(!strings.iter().any(|text| text == "runtime.forcegchelper"));
+}
+
+#[test]
+fn counted_text_is_that_of_go() {
+    let mut snapshot = everything();
+    let labels = labels(&[("te\"nant", "a, \u{1b}b")]);
+    snapshot.groups[0].labels = Some(labels);
+    insta::assert_snapshot!(written(|output| snapshot.counted_text(output)), @r#"
+    goroutine profile: total 67
+    53 @ 0x1 0x2
+    # labels: {"endpoint":"/search", "tenant":"a, b"}
+    #	0x1	main.send	/src/search.go:9
+    #	0x2	main.search.func1	/src/search.go:36
+
+    12 @ 0x3 0x4
+    # labels: {"endpoint":"/search", "tenant":"a, b"}
+    #	0x3	internal/poll.(*FD).Read	/usr/local/go/src/internal/poll/fd_unix.go:165
+    #	0x4	github.com/very-long-organisation/storage-client/v2/internal/transport.(*connection).readFrameHeaderFromConnection	/home/builder/go/pkg/mod/github.com/very-long-organisation/storage-client@v1.22.333/internal/transport/connection_pool_of_a_very_long_name_linux.go:1099
+
+    1 @ 0x1 0x2
+    #	0x1	main.send	/src/search.go:9
+    #	0x2	main.search.func1	/src/search.go:36
+
+    1 @ 0x5
+    #	0x5	runtime.main	/src/search.go:147
+    "#);
+}
+
+#[test]
+fn tracebacks_are_those_of_go() {
+    let mut snapshot = everything();
+    for group in &mut snapshot.groups {
+        group.goids.truncate(2);
+    }
+    insta::assert_snapshot!(written(|output| snapshot.tracebacks(output)), @r#"
+    goroutine 1 [running]:
+    	goroutine running on other thread; stack unavailable
+
+    goroutine 30 [IO wait, 2 minutes, locked to thread]:
+    internal/poll.(*FD).Read(...)
+    	/usr/local/go/src/internal/poll/fd_unix.go:165
+    github.com/very-long-organisation/storage-client/v2/internal/transport.(*connection).readFrameHeaderFromConnection(...)
+    	/home/builder/go/pkg/mod/github.com/very-long-organisation/storage-client@v1.22.333/internal/transport/connection_pool_of_a_very_long_name_linux.go:1099
+    created by github.com/very-long-organisation/storage-client/v2/internal/transport.(*connectionPool).dialWithRetries in goroutine 7
+    	/home/builder/go/pkg/mod/github.com/very-long-organisation/storage-client@v1.22.333/internal/transport/connection_pool_of_a_very_long_name_linux.go:1042
+
+    goroutine 31 [IO wait, 2 minutes, locked to thread]:
+    internal/poll.(*FD).Read(...)
+    	/usr/local/go/src/internal/poll/fd_unix.go:165
+    github.com/very-long-organisation/storage-client/v2/internal/transport.(*connection).readFrameHeaderFromConnection(...)
+    	/home/builder/go/pkg/mod/github.com/very-long-organisation/storage-client@v1.22.333/internal/transport/connection_pool_of_a_very_long_name_linux.go:1099
+    created by github.com/very-long-organisation/storage-client/v2/internal/transport.(*connectionPool).dialWithRetries in goroutine 7
+    	/home/builder/go/pkg/mod/github.com/very-long-organisation/storage-client@v1.22.333/internal/transport/connection_pool_of_a_very_long_name_linux.go:1042
+
+    goroutine 77 [sleep, locked to thread]:
+    main.send(...)
+    	/src/search.go:9
+    main.search.func1(...)
+    	/src/search.go:36
+    created by main.search in goroutine 18
+    	/src/search.go:35
+
+    goroutine 1234567890 [chan send, 2 minutes, locked to thread]:
+    main.send(...)
+    	/src/search.go:9
+    main.search.func1(...)
+    	/src/search.go:36
+    created by main.search in goroutine 1
+    	/src/search.go:35
+
+    goroutine 2469135780 [chan send, 2 minutes, locked to thread]:
+    main.send(...)
+    	/src/search.go:9
+    main.search.func1(...)
+    	/src/search.go:36
+    created by main.search in goroutine 1
+    	/src/search.go:35
+    "#);
+}
+
+/// What the program named itself neither begins a line nor gives a terminal orders.
+#[test]
+fn names_are_escaped_in_text() {
+    let mut snapshot = everything();
+    let evil = "a\u{1b}[2J\ngoroutine 7 [running]:".to_owned();
+    for group in &mut snapshot.groups {
+        group.wait_reason = Some(evil.clone());
+        for place in group
+            .stack
+            .iter_mut()
+            .flatten()
+            .chain(&mut group.created_at)
+        {
+            place.function.clone_from(&evil);
+            place.file = Some(evil.clone());
+        }
+    }
+    for text in [
+        written(|output| snapshot.counted_text(output)),
+        written(|output| snapshot.tracebacks(output)),
+    ] {
+        assert!(
+            !text.contains('\u{1b}') && !text.contains("\ngoroutine 7 "),
+            "{text}"
+        );
+    }
 }

@@ -1,0 +1,180 @@
+//! Programs are found as they are started.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use gostray::discover::{Discovery, Seen};
+use gostray_tests::go::{self, Mode};
+use gostray_tests::target::Target;
+use gostray_tests::{need, skip};
+use nix::time::{ClockId, clock_gettime};
+
+/// A scan would take so long to find it.
+const LONG: Duration = Duration::from_secs(10);
+
+fn pid(target: &Target) -> i32 {
+    target.pid().try_into().unwrap()
+}
+
+/// Polls as a daemon would, until a program of `pid` is told of; how long that took.
+fn wait_for(discovery: &mut Discovery, pid: i32) -> (Seen, Duration) {
+    let began = Instant::now();
+    while began.elapsed() < LONG {
+        let seen = discovery.poll(Instant::now());
+        if let Some(seen) = seen.into_iter().find(|seen| seen.process.pid == pid) {
+            return (seen, began.elapsed());
+        }
+        std::thread::sleep(discovery.next().saturating_duration_since(Instant::now()));
+    }
+    panic!("process {pid} was not seen within {LONG:?}");
+}
+
+fn started() -> Discovery {
+    let mut discovery = Discovery::start();
+    assert_eq!(discovery.why_scanning(), None);
+    discovery.poll(Instant::now());
+    discovery
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_runs_already_and_what_is_started() {
+    need!(skip::is_root(), "needs root");
+    let toolchain = go::newest().unwrap();
+    let exe = go::build("exits", &toolchain, Mode::Stripped).unwrap();
+    let before = Target::start(&exe, &[], &[]).unwrap();
+    let mut discovery = Discovery::start();
+    assert_eq!(discovery.why_scanning(), None);
+    let (first, _) = wait_for(&mut discovery, pid(&before));
+    assert!(!first.is_replaced);
+
+    let began = Instant::now();
+    let mut target = Target::start(&exe, &[], &[]).unwrap();
+    let ready = began.elapsed();
+    let (seen, took) = wait_for(&mut discovery, pid(&target));
+    println!("ready after {ready:?}, seen {took:?} later");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(!seen.is_replaced);
+
+    // Itself once more, then another program.
+    target.tell(&format!("exec {}", exe.display())).unwrap();
+    let (again, _) = wait_for(&mut discovery, pid(&target));
+    assert!(again.is_replaced);
+    assert_eq!(again.process, seen.process);
+    target.tell("exec /bin/cat").unwrap();
+    target.tell("hello").unwrap();
+    let count = discovery.seen();
+    while discovery.seen() == count {
+        let seen = discovery.poll(Instant::now());
+        assert!(seen.iter().all(|seen| seen.process.pid != pid(&target)));
+    }
+    assert_eq!((discovery.drops(), discovery.errors()), (0, 0));
+}
+
+fn own_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
+        .unwrap()
+        .into()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_machine_that_starts_programs_all_the_time() {
+    need!(skip::is_root(), "needs root");
+    const PROGRAMS: u32 = 2000;
+    let mut discovery = started();
+    let before = (discovery.seen(), own_time());
+    std::thread::scope(|scope| {
+        let starter = scope.spawn(|| {
+            for _ in 0..PROGRAMS {
+                assert!(Command::new("true").status().unwrap().success());
+            }
+        });
+        while !starter.is_finished() {
+            discovery.poll(Instant::now());
+            std::thread::sleep(discovery.next().saturating_duration_since(Instant::now()));
+        }
+    });
+    discovery.poll(Instant::now());
+    let seen = discovery.seen() - before.0;
+    let spent = own_time() - before.1;
+    println!(
+        "{:.2} µs a program, all polls and a scan included, of {seen}",
+        spent.as_secs_f64() * 1e6 / seen as f64
+    );
+    assert!(seen >= u64::from(PROGRAMS));
+    assert_eq!(discovery.drops(), 0);
+    // Those that live while they are looked at: scans of this machine.
+    let before = own_time();
+    let rounds = 50;
+    for round in 1..=rounds {
+        discovery.poll(Instant::now() + Duration::from_secs(60 * round));
+    }
+    let all = std::fs::read_dir("/proc").unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_str().unwrap().parse::<i32>().is_ok()
+    });
+    let each = (own_time() - before).as_secs_f64() * 1e6 / (rounds as f64 * all.count() as f64);
+    println!("{each:.2} µs a process in a scan");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_was_lost_is_counted_and_found() {
+    need!(skip::is_root(), "needs root");
+    let toolchain = go::newest().unwrap();
+    let mut discovery = started();
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "i=0; while [ $i -lt 9000 ]; do /bin/true; i=$((i+1)); done",
+    ]);
+    assert!(shell.status().unwrap().success());
+    let target = Target::of("exits", &toolchain, Mode::Stripped).unwrap();
+    let (seen, _) = wait_for(&mut discovery, pid(&target));
+    println!("{} of {} events lost", discovery.drops(), discovery.seen());
+    assert!(discovery.drops() > 0);
+    assert!(discovery.seen() > 9000);
+    assert!(!seen.is_replaced);
+}
+
+/// Run by the next test in a pid namespace of its own.
+#[test]
+#[ignore = "run by `in_another_pid_namespace`"]
+fn inside_a_pid_namespace() {
+    if std::env::var_os("GOSTRAY_TESTS_INSIDE").is_none() {
+        return;
+    }
+    let mut discovery = Discovery::start();
+    assert!(discovery.why_scanning().unwrap().contains("hostPID"));
+    discovery.poll(Instant::now());
+    let target = Target::of("exits", &go::newest().unwrap(), Mode::Stripped).unwrap();
+    let (seen, took) = wait_for(&mut discovery, pid(&target));
+    assert!(!seen.is_replaced);
+    println!("seen by scans after {took:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn in_another_pid_namespace() {
+    need!(skip::is_root(), "needs root");
+    let output = Command::new("unshare")
+        .args(["--pid", "--fork", "--mount-proc"])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "inside_a_pid_namespace",
+            "--include-ignored",
+            "--nocapture",
+        ])
+        .env("GOSTRAY_TESTS_INSIDE", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("seen by scans"), "{said}");
+}

@@ -1,0 +1,606 @@
+//! The daemon's listener, asked by those it is made for: promtool, Prometheus, `go tool pprof`.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::{
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Instant, SystemTime},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use gostray::{
+    binary::BinaryCache,
+    listen::{
+        ListenAddress, ListenConfig, Listener, Node, Profile, ProfileError, ProfileKind,
+        take_profile,
+    },
+    report::{
+        Overhead, Place, ProcessInfo, SiteCounts, SiteName, Status,
+        node::{
+            AgentSample, BucketCount, GoroutineState, Identity, NodeSample, ProcessCounts,
+            RuntimeMetrics, ScheduleLatencies, Service, SinkSample, StateCount, TargetSample,
+        },
+    },
+    session::ProveOptions,
+};
+use gostray_tests::{
+    go::{self, Mode},
+    http::{Connection, free_port},
+    lines::PATIENCE,
+    need, need_root_and_releases, pprof,
+    prove::Proofs,
+    skip,
+    target::Target,
+};
+use nix::{sys::signal::Signal, unistd::Pid};
+use serde_json::Value;
+
+const PROMTOOL: &str = "/usr/bin/promtool";
+const PROMETHEUS: &str = "/usr/bin/prometheus";
+
+/// What a daemon would know of some processes.
+struct Told {
+    sample: Mutex<Arc<NodeSample>>,
+    binaries: BinaryCache,
+}
+
+impl Node for Told {
+    fn sample(&self) -> Arc<NodeSample> {
+        self.sample.lock().unwrap().clone()
+    }
+
+    fn readiness(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn liveness(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn profile(&self, pid: i32, kind: ProfileKind) -> Result<Profile, ProfileError> {
+        take_profile(pid, kind, &self.binaries, &ProveOptions::default())
+    }
+}
+
+fn listen(targets: Vec<TargetSample>) -> Result<Listener> {
+    let config = ListenConfig {
+        address: ListenAddress(([127, 0, 0, 1], 0).into()),
+        ..ListenConfig::default()
+    };
+    let told = Told {
+        sample: Mutex::new(Arc::new(node(targets))),
+        binaries: BinaryCache::new(),
+    };
+    Ok(Listener::start(&config, Arc::new(told))?)
+}
+
+fn node(targets: Vec<TargetSample>) -> NodeSample {
+    let now = SystemTime::now();
+    NodeSample {
+        targets,
+        agent: AgentSample {
+            version: "0.1.0",
+            started: now,
+            taken: now,
+            cpu_seconds: 0.31,
+            probes_seconds: 0.05,
+            budget_ratio: Some(0.02),
+            spent_ratio: Some(0.006),
+            memory_bytes: Some(61_000_000),
+            memory_budget_bytes: 256_000_000,
+            processes: ProcessCounts::default(),
+            modes: BTreeMap::from([("lifetimes", 2)]),
+            sinks: vec![SinkSample {
+                name: "otlp_logs".into(),
+                errors: BTreeMap::from([("connect", 4)]),
+                ..SinkSample::default()
+            }],
+            errors: BTreeMap::from([("attach", 1)]),
+            drops: BTreeMap::from([("exec_events", 0)]),
+            reloads: 0,
+        },
+    }
+}
+
+fn target(pid: i32, name: &str, sites: u32) -> TargetSample {
+    let now = SystemTime::now();
+    let process = ProcessInfo {
+        exe: format!("/srv/{name}"),
+        build_id: Some("8f2c01".into()),
+        go_version: "go1.27.4".into(),
+        main_module: None,
+        vcs_revision: None,
+        container_id: None,
+        architecture: "amd64".into(),
+        layout: "DWARF".into(),
+    };
+    TargetSample {
+        target: Arc::new(Identity {
+            pid,
+            namespace_pid: None,
+            started: now,
+            name: name.into(),
+            process,
+            service: Service {
+                name: Some("se\\ar\"ch\n".into()),
+                attributes: BTreeMap::new(),
+            },
+            cgroup: None,
+            container: None,
+            pod: None,
+        }),
+        began: now,
+        taken: now,
+        status: status((1..=sites).map(site).collect()),
+        goroutines: Some(vec![StateCount {
+            state: GoroutineState::Waiting,
+            wait_reason: Some("chan send".into()),
+            count: 412,
+        }]),
+        leaks_told: [0, 1, 0],
+        runtime: RuntimeMetrics {
+            allocated_bytes: Some(3_000_000_000),
+            schedule: Some(ScheduleLatencies {
+                buckets: vec![BucketCount {
+                    below_seconds: 0.001,
+                    count: 100,
+                }],
+            }),
+            ..RuntimeMetrics::default()
+        },
+    }
+}
+
+fn status(sites: Vec<SiteCounts>) -> Status {
+    Status {
+        mode: "lifetimes",
+        coverage: 1.0,
+        overhead: Overhead {
+            agent_cpu_ratio: Some(0.0012),
+            target_cpu_ratio: Some(0.0003),
+            total_ratio: Some(0.0015),
+            average_ratio: None,
+            budget_ratio: Some(0.01),
+            accuracy: "estimated",
+            probe_hits: 20_412,
+            refused_hits: 0,
+            memory_bytes: None,
+            memory_budget_bytes: 128_000_000,
+            unknown: BTreeMap::new(),
+        },
+        goroutines: Some(412),
+        sites,
+        observed_every_seconds: Some(1.0),
+        drops: BTreeMap::from([("map_error", 0)]),
+        disagreement: None,
+        probes: 2,
+        process: Box::default(),
+        leaks: Vec::new(),
+        unknown: BTreeMap::new(),
+    }
+}
+
+fn site(n: u32) -> SiteCounts {
+    let place = |function: String| Place {
+        function,
+        file: Some("/src/app/search.go".into()),
+        line: Some(n),
+    };
+    SiteCounts {
+        site: SiteName {
+            id: format!("{n:#x}"),
+            created_at: place(format!("main.search[go.shape.{n}]")),
+            start: place(format!("main.search.func{n}")),
+        },
+        live: 1000 - u64::from(n),
+        created: 10_412,
+        exited: 10_000,
+        exited_older: 2,
+        older: Some(7),
+        accuracy: "exact",
+        lifetime_seconds: None,
+        lifetimes: vec![BucketCount {
+            below_seconds: 0.001_048_576,
+            count: 10_000,
+        }],
+        oldest_seconds: None,
+        parks: None,
+        system: false,
+        growing: false,
+    }
+}
+
+/// Two processes, one with more sites than are told apart.
+fn two() -> Vec<TargetSample> {
+    vec![
+        target(4321, "server", 30),
+        target(4322, "worker\u{1b}[2J", 3),
+    ]
+}
+
+/// The body of the answer.
+fn get(listener: &Listener, path: &str, headers: &str) -> Result<Vec<u8>> {
+    let (head, body) = exchange(listener, path, headers)?;
+    ensure!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
+    Ok(body)
+}
+
+fn exchange(listener: &Listener, path: &str, headers: &str) -> Result<(String, Vec<u8>)> {
+    let address = listener.address();
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n"
+    )?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    let body = answer.split_off(end.context("no head")? + 4);
+    Ok((String::from_utf8(answer)?, body))
+}
+
+/// What a program makes of `input`; an error if it fails.
+fn piped(command: &mut Command, input: &[u8]) -> Result<String> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    child.stdin.take().context("piped")?.write_all(input)?;
+    let done = child.wait_with_output()?;
+    let said = [done.stdout, done.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    ensure!(done.status.success(), "{}: {said}", done.status);
+    Ok(said)
+}
+
+const OPEN_METRICS: &str = "Accept: application/openmetrics-text;version=1.0.0\r\n";
+
+#[test]
+#[ignore = "needs promtool"]
+fn promtool_finds_nothing_to_say() {
+    need!(Path::new(PROMTOOL).exists(), "prometheus is not installed");
+    let listener = listen(two()).unwrap();
+    let text = get(&listener, "/metrics", "").unwrap();
+    let said = piped(Command::new(PROMTOOL).args(["check", "metrics"]), &text);
+    assert_eq!(said.unwrap(), "");
+}
+
+/// The parser of the Prometheus project's own Python client is the strictest there is.
+#[test]
+#[ignore = "needs Python's prometheus_client"]
+fn the_reference_parser_reads_open_metrics() {
+    const READ: &str = "import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
+for family in parse(sys.stdin.read()):
+    for sample in family.samples: print(sample.name)";
+    let python =
+        |script: &str, input: &[u8]| piped(Command::new("python3").args(["-c", script]), input);
+    need!(
+        python("import prometheus_client", b"").is_ok(),
+        "python3-prometheus-client is not installed"
+    );
+    let listener = listen(two()).unwrap();
+    let open = get(&listener, "/metrics", OPEN_METRICS).unwrap();
+    let read = python(READ, &open).unwrap();
+    let text = String::from_utf8(open).unwrap();
+    let written = text.lines().filter(|line| !line.starts_with('#'));
+    assert_eq!(read.lines().count(), written.count());
+}
+
+/// A series: its name and labels.
+type Series = BTreeMap<String, String>;
+
+/// The series of the text format, as far as we write it.
+fn parse(text: &str) -> Result<BTreeMap<Series, f64>> {
+    let mut all = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let end = line.find(['{', ' ']).context("no value")?;
+        let mut series = Series::from([("__name__".into(), line[..end].into())]);
+        let mut rest = match line[end..].strip_prefix('{') {
+            Some(labels) => labels,
+            None => "}",
+        };
+        while !rest.starts_with('}') {
+            let (key, value) = rest.split_once("=\"").with_context(|| line.to_owned())?;
+            let (mut text, mut end, mut escaped) = (String::new(), None, false);
+            for (at, c) in value.char_indices() {
+                match c {
+                    'n' if escaped => text.push('\n'),
+                    '"' if !escaped => {
+                        end = Some(at);
+                        break;
+                    }
+                    '\\' if !escaped => {
+                        escaped = true;
+                        continue;
+                    }
+                    c => text.push(c),
+                }
+                escaped = false;
+            }
+            rest = &value[end.context("a label without an end")? + 1..];
+            rest = rest.strip_prefix(',').unwrap_or(rest);
+            series.insert(key.into(), text);
+        }
+        let value = line.rsplit(' ').next().unwrap_or_default().parse()?;
+        ensure!(all.insert(series, value).is_none(), "twice: {line}");
+    }
+    Ok(all)
+}
+
+/// Prometheus; killed when dropped.
+struct Prometheus {
+    child: Child,
+    host: String,
+    _directory: tempfile::TempDir,
+}
+
+impl Prometheus {
+    fn scraping(listener: &Listener) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let config = directory.path().join("prometheus.yml");
+        let text = format!(
+            "global:\n  scrape_interval: 1s\nscrape_configs:\n- job_name: gostray\n  static_configs:\n  \
+             - targets: ['{}']\n",
+            listener.address()
+        );
+        std::fs::write(&config, text)?;
+        let check = Command::new(PROMTOOL)
+            .args(["check", "config"])
+            .arg(&config)
+            .output()?;
+        ensure!(check.status.success(), "{check:?}");
+        let host = format!("127.0.0.1:{}", free_port()?);
+        let child = Command::new(PROMETHEUS)
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                directory.path().join("data").display()
+            ))
+            .arg(format!("--web.listen-address={host}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Self {
+            child,
+            host,
+            _directory: directory,
+        })
+    }
+
+    /// What its API answers.
+    fn ask(&self, path: &str) -> Result<Value> {
+        let body = Connection::open(&self.host)?.request("GET", path, "")?;
+        let answer: Value = serde_json::from_str(&body)?;
+        ensure!(answer["status"] == "success", "{body:.300}");
+        Ok(answer["data"].clone())
+    }
+
+    /// The newest values of our series, once there are any.
+    fn series(&self) -> Result<BTreeMap<Series, f64>> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // {__name__=~"gostray_.+"}
+            let query = "/api/v1/query?query=%7B__name__%3D~%22gostray_.%2B%22%7D";
+            match self.ask(query) {
+                Ok(data) if data["result"].as_array().is_some_and(|all| !all.is_empty()) => {
+                    return data["result"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .map(series)
+                        .collect();
+                }
+                answer if Instant::now() > deadline => bail!("no series: {answer:?}"),
+                _ => std::thread::yield_now(),
+            }
+        }
+    }
+}
+
+/// One result of a query, without what Prometheus says of where it was scraped.
+fn series(result: &Value) -> Result<(Series, f64)> {
+    let mut labels: Series = serde_json::from_value(result["metric"].clone())?;
+    ensure!(
+        labels.remove("job").as_deref() == Some("gostray"),
+        "{result}"
+    );
+    labels.remove("instance");
+    let value = result["value"][1].as_str().context("no value")?;
+    Ok((labels, value.parse()?))
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Without what changes with each request.
+fn lasting(mut all: BTreeMap<Series, f64>) -> BTreeMap<Series, f64> {
+    all.retain(|series, _| !series["__name__"].starts_with("gostray_agent_http_"));
+    all
+}
+
+#[test]
+#[ignore = "needs prometheus"]
+fn prometheus_has_what_is_told() {
+    need!(
+        Path::new(PROMETHEUS).exists(),
+        "prometheus is not installed"
+    );
+    let listener = listen(two()).unwrap();
+    let text = String::from_utf8(get(&listener, "/metrics", "").unwrap()).unwrap();
+    let told = lasting(parse(&text).unwrap());
+    assert!(told.len() > 500, "{}", told.len());
+    let open = String::from_utf8(get(&listener, "/metrics", OPEN_METRICS).unwrap()).unwrap();
+    assert_eq!(lasting(parse(&open).unwrap()), told, "the formats differ");
+
+    let prometheus = Prometheus::scraping(&listener).unwrap();
+    let scraped = lasting(prometheus.series().unwrap());
+    assert_eq!(scraped.len(), told.len());
+    for (series, value) in &told {
+        let got = scraped.get(series);
+        assert_eq!(got, Some(value), "{series:?}");
+    }
+    let metadata = prometheus.ask("/api/v1/metadata").unwrap();
+    for (name, kind) in [
+        ("gostray_site_created_total", "counter"),
+        ("gostray_site_created", "counter"),
+        ("gostray_site_lifetime_seconds", "histogram"),
+        ("gostray_target", "info"),
+    ] {
+        if let Some(about) = metadata.get(name) {
+            assert_eq!(about[0]["type"], kind, "{name}");
+        }
+    }
+    // 2.42 asks for OpenMetrics, and knows a counter by its family's name.
+    assert_eq!(metadata["gostray_site_created"][0]["type"], "counter");
+}
+
+fn known(pid: u32) -> TargetSample {
+    target(i32::try_from(pid).unwrap(), "counters", 1)
+}
+
+#[test]
+#[ignore = "needs root"]
+fn pprof_fetches_profiles() {
+    let releases = need_root_and_releases!();
+    let newest = releases.last().unwrap();
+    let mut counters = Target::of("counters", newest, Mode::Stripped).unwrap();
+    counters.ask("leak 500").unwrap();
+    let pid = counters.pid();
+    let listener = listen(vec![known(pid)]).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!(
+        "http://{}/debug/pprof/goroutine?pid={pid}",
+        listener.address()
+    );
+    let fetch = |report: &[&str], url: &str| {
+        let done = newest
+            .go()
+            .args(["tool", "pprof"])
+            .args(report)
+            .arg(url)
+            .env("PPROF_TMPDIR", directory.path())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let raw = fetch(&["-raw"], &url);
+    assert!(raw.contains("goroutine/count"), "{raw}");
+    // pprof keeps what it fetched; that is read as any other.
+    let kept = std::fs::read_dir(directory.path()).unwrap();
+    let kept = kept.map(|entry| entry.unwrap().path()).next().unwrap();
+    let samples = pprof::samples(newest, &kept).unwrap();
+    let locked = samples.iter().filter(|(sample, _)| {
+        sample
+            .frames
+            .iter()
+            .any(|f| f.starts_with("main.lockForever "))
+    });
+    assert_eq!(locked.map(|(_, count)| count).sum::<u64>(), 50);
+
+    // The only one that is watched need not be named.
+    let text = get(&listener, "/debug/pprof/goroutine?debug=1", "").unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let total: u64 = samples.values().sum();
+    assert!(
+        text.starts_with(&format!("goroutine profile: total {total}\n")),
+        "{total}: {text:.200}"
+    );
+    let each = get(&listener, "/debug/pprof/goroutine?debug=2", "").unwrap();
+    let each = String::from_utf8(each).unwrap();
+    let heads = each.lines().filter(|line| line.starts_with("goroutine "));
+    assert_eq!(heads.count() as u64, total);
+    assert!(each.contains("[sync.Mutex.Lock]:"), "{each:.2000}");
+
+    counters.kill().unwrap();
+    counters.wait().unwrap();
+    let (head, body) = exchange(&listener, "/debug/pprof/goroutine", "").unwrap();
+    assert!(head.starts_with("HTTP/1.1 404"), "{head}");
+    let said = String::from_utf8(body).unwrap();
+    assert!(said.contains(&format!("process {pid} has ended")), "{said}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn proven_leaks_are_a_profile() {
+    let releases = need_root_and_releases!();
+    let newest = releases.last().unwrap();
+    let proofs = Proofs::new(newest, Mode::Plain, "all").unwrap();
+    let listener = listen(vec![known(proofs.target.pid())]).unwrap();
+    let path = "/debug/pprof/goroutineleak?debug=2";
+    let text = String::from_utf8(get(&listener, path, "").unwrap()).unwrap();
+    let proven: Vec<u64> = text
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix("goroutine ")?
+                .split_once(" [")?
+                .0
+                .parse()
+                .ok()
+        })
+        .collect();
+    let leaked: Vec<u64> = proofs.truth.leaked().map(|(goid, _)| goid).collect();
+    let wrong: Vec<_> = proven
+        .iter()
+        .filter(|goid| !leaked.contains(goid))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(
+        proven.len() * 100 >= leaked.len() * 99,
+        "{} of {}",
+        proven.len(),
+        leaked.len()
+    );
+    assert!(text.contains(" (leaked)]:"), "{text:.500}");
+
+    let profile = get(&listener, "/debug/pprof/goroutineleak", "").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("leaks.pb.gz");
+    std::fs::write(&file, profile).unwrap();
+    let samples = pprof::samples(newest, &file).unwrap();
+    let sum: u64 = samples.values().sum();
+    assert!(sum * 100 >= leaked.len() as u64 * 99, "{sum}");
+}
+
+/// A process that ends while its heap is looked through.
+#[test]
+#[ignore = "needs root"]
+fn who_ends_meanwhile_has_no_profile() {
+    need!(skip::is_root(), "needs root");
+    let newest = go::newest().unwrap();
+    let mut target = Target::of("counters", &newest, Mode::Stripped).unwrap();
+    target.ask("leak 500").unwrap();
+    let pid = target.pid();
+    let listener = Arc::new(listen(vec![known(pid)]).unwrap());
+    let asked = listener.clone();
+    let asking =
+        std::thread::spawn(move || exchange(&asked, "/debug/pprof/goroutineleak", "").unwrap());
+    // A second one is refused as soon as the first has begun.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (head, _) = exchange(&listener, "/debug/pprof/goroutine?debug=1", "").unwrap();
+        if head.starts_with("HTTP/1.1 503") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{head}");
+    }
+    nix::sys::signal::kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL).unwrap();
+    let (head, body) = asking.join().unwrap();
+    assert!(head.starts_with("HTTP/1.1 404"), "{head}");
+    let said = String::from_utf8(body).unwrap();
+    assert!(said.contains("has ended"), "{said}");
+    target.wait().unwrap();
+}
