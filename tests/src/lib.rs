@@ -11,6 +11,8 @@ pub mod bench;
 pub mod cells;
 /// A cgroup with a limit of memory.
 pub mod cgroup;
+/// A daemon among processes that come, go and change.
+pub mod chaos;
 /// Containers, as the kernel sees them.
 pub mod containers;
 /// What the programs count themselves, compared with what the agent says.
@@ -27,6 +29,8 @@ pub mod http;
 pub mod lines;
 /// Snapshots of programs that go on while they are read.
 pub mod moving;
+/// A program with ten thousand `go` statements.
+pub mod many_sites;
 /// One running `gostray daemon`.
 pub mod node;
 /// What `go tool pprof` says of a profile.

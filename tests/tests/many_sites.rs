@@ -2,75 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use gostray_tests::agent::Agent;
+use gostray_tests::many_sites::{self, SITES};
+use gostray_tests::need_root_and_releases;
 use gostray_tests::target::Target;
-use gostray_tests::{go, need_root_and_releases};
 use serde_json::Value;
-
-const SITES: usize = 10_000;
-
-/// Each second a goroutine is created by every statement, and one at the statement that leaks never
-/// ends.
-fn source() -> String {
-    let mut text = String::from(
-        "package main
-
-import (
-	\"fmt\"
-	\"io\"
-	\"os\"
-	\"time\"
-)
-
-func rest(d time.Duration) { time.Sleep(d) }
-
-func forget(never chan int) { <-never }
-
-func leak() { go forget(make(chan int)) }
-
-func main() {
-	go func() {
-		for {
-			for i, create := range creators {
-				create()
-				if i%100 == 0 {
-					time.Sleep(10 * time.Millisecond)
-				}
-			}
-			leak()
-			leak()
-		}
-	}()
-	fmt.Println(\"READY\", len(creators))
-	_, _ = io.Copy(io.Discard, os.Stdin)
-}
-
-var creators = []func(){
-",
-    );
-    for n in 0..SITES {
-        writeln!(text, "\ts{n},").unwrap();
-    }
-    text.push_str("}\n\n");
-    for n in 0..SITES {
-        writeln!(
-            text,
-            "func s{n}() {{ go rest({} * time.Millisecond) }}",
-            n % 700
-        )
-        .unwrap();
-    }
-    text
-}
 
 #[test]
 #[ignore = "needs root and a kernel with uprobes"]
 fn one_leak_among_ten_thousand_sites() {
     need_root_and_releases!();
-    let exe = go::build_text("manysites", &source(), &go::newest().unwrap()).unwrap();
+    let exe = many_sites::build().unwrap();
     let target = Target::start(&exe, &[], &[]).unwrap();
     // Every creation of every site, at any price.
     let agent = Agent::attach(

@@ -9,8 +9,8 @@ use anyhow::{Result, bail};
 use std::process::Command;
 
 /// All there are, as `gostray-bench` knows them.
-const BENCHES: [&str; 8] = [
-    "probes", "attach", "idle", "census", "stall", "overhead", "prove", "watchdog",
+const BENCHES: [&str; 9] = [
+    "probes", "attach", "idle", "census", "stall", "overhead", "prove", "watchdog", "node",
 ];
 
 /// Runs `gostray-bench <name>` on an agent as people run it.

@@ -6,6 +6,8 @@ pub mod attach;
 pub mod census;
 /// Processor time of an agent with nothing to do.
 pub mod idle;
+/// What a daemon takes that watches many processes.
+pub mod node;
 /// What watching costs a program at work, beside what the agent says of it.
 pub mod overhead;
 /// What a goroutine costs the target, with and without probes.

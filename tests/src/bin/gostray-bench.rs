@@ -11,12 +11,13 @@ fn main() -> Result<()> {
         "idle" => bench::idle::run(),
         "census" => bench::census::run(),
         "stall" => bench::stall::run(),
+        "node" => bench::node::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         "overhead" => bench::overhead::run(&std::env::args().nth(2).unwrap_or_default()),
         "prove" => bench::prove::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         "watchdog" => bench::watchdog::run(),
         _ => bail!(
-            "usage: gostray-bench probes|attach|idle|census|stall|overhead|prove|watchdog; overhead takes \
-             a load's name, prove `--fire SECONDS` or `--random PROGRAMS`"
+            "usage: gostray-bench probes|attach|idle|census|stall|overhead|prove|watchdog|node; overhead \
+             takes a load's name, prove `--fire SECONDS` or `--random PROGRAMS`, node `--chaos SECONDS`"
         ),
     }
 }
