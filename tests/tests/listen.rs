@@ -303,10 +303,7 @@ fn parse(text: &str) -> Result<BTreeMap<Series, f64>> {
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let end = line.find(['{', ' ']).context("no value")?;
         let mut series = Series::from([("__name__".into(), line[..end].into())]);
-        let mut rest = match line[end..].strip_prefix('{') {
-            Some(labels) => labels,
-            None => "}",
-        };
+        let mut rest = line[end..].strip_prefix('{').unwrap_or("}");
         while !rest.starts_with('}') {
             let (key, value) = rest.split_once("=\"").with_context(|| line.to_owned())?;
             let (mut text, mut end, mut escaped) = (String::new(), None, false);
