@@ -236,7 +236,7 @@ fn exchange(listener: &Listener, path: &str, headers: &str) -> Result<(String, V
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(
         stream,
-        "GET {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n"
     )?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
@@ -303,10 +303,7 @@ fn parse(text: &str) -> Result<BTreeMap<Series, f64>> {
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let end = line.find(['{', ' ']).context("no value")?;
         let mut series = Series::from([("__name__".into(), line[..end].into())]);
-        let mut rest = match line[end..].strip_prefix('{') {
-            Some(labels) => labels,
-            None => "}",
-        };
+        let mut rest = line[end..].strip_prefix('{').unwrap_or("}");
         while !rest.starts_with('}') {
             let (key, value) = rest.split_once("=\"").with_context(|| line.to_owned())?;
             let (mut text, mut end, mut escaped) = (String::new(), None, false);
@@ -586,8 +583,15 @@ fn who_ends_meanwhile_has_no_profile() {
     let pid = target.pid();
     let listener = Arc::new(listen(vec![known(pid)]).unwrap());
     let asked = listener.clone();
-    let asking =
-        std::thread::spawn(move || exchange(&asked, "/debug/pprof/goroutineleak", "").unwrap());
+    let asking = std::thread::spawn(move || {
+        loop {
+            let (head, body) = exchange(&asked, "/debug/pprof/goroutineleak", "").unwrap();
+            // Unless the other was there first.
+            if !head.starts_with("HTTP/1.1 503") {
+                return (head, body);
+            }
+        }
+    });
     // A second one is refused as soon as the first has begun.
     let deadline = Instant::now() + PATIENCE;
     loop {

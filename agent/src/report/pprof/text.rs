@@ -66,7 +66,7 @@ pub(in crate::report) struct One<'a> {
     pub(in crate::report) state: Cow<'a, str>,
     pub(in crate::report) waits_seconds: Option<f64>,
     pub(in crate::report) locked_to_thread: bool,
-    /// `None` where it runs.
+    /// `None` where it runs, or where it could not be followed.
     pub(in crate::report) stack: Option<&'a [Place]>,
     pub(in crate::report) created_at: Option<&'a Place>,
     /// 0 where that is not known.
@@ -94,10 +94,12 @@ pub(in crate::report) fn tracebacks<'a>(
         }
         writeln!(output, "]:")?;
         match one.stack {
-            None => writeln!(
+            // The first in Go's own words.
+            None if one.state == "running" => writeln!(
                 output,
                 "\tgoroutine running on other thread; stack unavailable"
             )?,
+            None => writeln!(output, "\tstack unavailable")?,
             Some(stack) => {
                 for place in stack {
                     writeln!(output, "{}(...)", harmless(&place.function))?;

@@ -101,7 +101,7 @@ fn text_is_that_of_go() {
     	/src/search.go:35
 
     goroutine 77 [sync.Mutex.Lock (leaked)]:
-    	goroutine running on other thread; stack unavailable
+    	stack unavailable
     created by main.search
     	/src/search.go:35
     "#);
