@@ -195,10 +195,9 @@ pub(super) fn kind_of(error: &(dyn Error + 'static), otherwise: FailureKind) -> 
         }
         // An I/O error hides its own cause from `source` and offers that one's.
         let inner = error.downcast_ref::<std::io::Error>();
-        if let Some(inner) = inner.and_then(std::io::Error::get_ref) {
-            if inner.is::<rustls::Error>() {
-                return FailureKind::Tls;
-            }
+        let inner = inner.and_then(std::io::Error::get_ref);
+        if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return FailureKind::Tls;
         }
         cause = error.source();
     }
