@@ -210,6 +210,28 @@ pub fn build_plugin(plugin: &str, toolchain: &Toolchain) -> Result<PathBuf> {
     run_build(toolchain, &sources(), &output, &arguments, "1", &[])
 }
 
+/// Builds a server of `tests/servers`, a module of its own with modules of others.
+///
+/// # Errors
+/// The build fails, or its modules cannot be had.
+pub fn build_server(server: &str, toolchain: &Toolchain) -> Result<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("servers")
+        .join(server);
+    let mut hasher = DefaultHasher::new();
+    hash_sources(&directory, &mut hasher)?;
+    let name = format!("{server}-{}-{:016x}", toolchain.version, hasher.finish());
+    let arguments = ["-ldflags=-s -w".as_ref(), ".".as_ref()];
+    run_build(
+        toolchain,
+        &directory,
+        &cache().join(name),
+        &arguments,
+        "0",
+        &[],
+    )
+}
+
 fn run_build(
     toolchain: &Toolchain,
     directory: &Path,

@@ -15,6 +15,8 @@ pub mod cgroup;
 pub mod chaos;
 /// Containers, as the kernel sees them.
 pub mod containers;
+/// An OpenTelemetry Collector, and what it has received.
+pub mod collector;
 /// What the programs count themselves, compared with what the agent says.
 pub mod counts;
 /// Verdicts on programs of which it is known whether they leak.
@@ -45,6 +47,8 @@ pub mod random;
 pub mod rest;
 /// Servers nobody here wrote.
 pub mod servers;
+/// A process, a leak and a sample of all, as a node's agent would tell them.
+pub mod samples;
 /// Telling that a test cannot run here.
 pub mod skip;
 /// One running Go program that obeys commands on its stdin.

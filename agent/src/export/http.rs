@@ -193,14 +193,12 @@ pub(super) fn kind_of(error: &(dyn Error + 'static), otherwise: FailureKind) -> 
         if error.is::<rustls::Error>() {
             return FailureKind::Tls;
         }
-        // An I/O error hides its own cause from `source` and offers that one's.
-        let inner = error.downcast_ref::<std::io::Error>();
-        if let Some(inner) = inner.and_then(std::io::Error::get_ref) {
-            if inner.is::<rustls::Error>() {
-                return FailureKind::Tls;
-            }
-        }
-        cause = error.source();
+        // An I/O error hides what it was made of from `source`, and offers that one's cause.
+        let made_of = error.downcast_ref::<std::io::Error>();
+        cause = match made_of.and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
     }
     otherwise
 }
@@ -224,6 +222,15 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trouble_with_certificates_is_found_below_any_wrapping() {
+        let tls = rustls::Error::General("no trust".into());
+        let wrapped = std::io::Error::other(std::io::Error::other(tls));
+        assert_eq!(kind_of(&wrapped, FailureKind::Connect), FailureKind::Tls);
+        let other = std::io::Error::other(std::io::Error::other("no route"));
+        assert_eq!(kind_of(&other, FailureKind::Connect), FailureKind::Connect);
+    }
 
     #[test]
     fn a_receiver_says_when_in_seconds_or_as_a_date() {

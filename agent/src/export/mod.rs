@@ -163,14 +163,14 @@ impl Exports {
             if kept.is_some() || result.is_err() {
                 continue;
             }
-            let previous = taken(&mut before, |sink| settings.succeeds(&sink.settings));
+            let mut previous = taken(&mut before, |sink| settings.succeeds(&sink.settings));
             let name = free_name(&settings, &names);
-            match Sink::start(settings, name, previous, &self.around) {
+            match Sink::start(settings, name, &mut previous, &self.around) {
                 Ok(sink) => {
                     names.insert(sink.counts().name);
                     self.sinks.push(sink);
                 }
-                Err((error, previous)) => {
+                Err(error) => {
                     before.push(previous);
                     result = Err(error);
                 }

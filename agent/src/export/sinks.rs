@@ -158,14 +158,15 @@ impl Settings {
 }
 
 impl Sink {
-    /// Starts a sink's task. With `before` it goes on where that one stops.
+    /// Starts a sink's task. With `before`, which it takes unless there is an error, it goes on where that one
+    /// stops.
     pub(super) fn start(
         settings: Settings,
         name: String,
-        before: Option<Self>,
+        before: &mut Option<Self>,
         around: &Surroundings,
-    ) -> Result<Self, (ExportError, Option<Self>)> {
-        let waiting = match &before {
+    ) -> Result<Self, ExportError> {
+        let waiting = match &*before {
             Some(before) => before.waiting.clone(),
             None if settings.interval().is_some() => {
                 Waiting::Samples(Arc::new(Queue::new(name, settings.capacity)))
@@ -176,12 +177,9 @@ impl Sink {
             settings: &settings,
             around,
         };
-        let work = match start.work(&waiting) {
-            Ok(work) => work,
-            Err(error) => return Err((error, before)),
-        };
+        let work = start.work(&waiting)?;
         waiting.resize(settings.capacity);
-        let (previous, sampled) = match before {
+        let (previous, sampled) = match before.take() {
             Some(before) => (Some(before.task), before.sampled),
             None => (None, Mutex::default()),
         };
@@ -204,10 +202,10 @@ impl Sink {
 
     /// Hands it an event, if it is one that it wants.
     pub(super) fn event(&self, event: &Arc<TargetEvent>) {
-        if let Waiting::Events(queue) = &self.waiting {
-            if self.settings.wants(&event.event) {
-                queue.push(Arc::clone(event));
-            }
+        if let Waiting::Events(queue) = &self.waiting
+            && self.settings.wants(&event.event)
+        {
+            queue.push(Arc::clone(event));
         }
     }
 

@@ -389,7 +389,7 @@ fn who_has_ended_meanwhile_is_not_found() {
     let mut sample = samples::node();
     let mut identity = (*sample.targets[0].target).clone();
     identity.pid = 77;
-    sample.targets[0].target = identity.into();
+    Arc::make_mut(&mut sample.targets[0]).target = identity.into();
     *node.sample.lock().unwrap() = Arc::new(sample);
     let listener = start(&node);
     let (code, _, text) = get(listener.address(), "/debug/pprof/goroutine?debug=1");

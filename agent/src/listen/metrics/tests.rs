@@ -298,7 +298,7 @@ fn target(pid: i32, mut sites: Vec<SiteCounts>) -> TargetSample {
 
 fn node(targets: Vec<TargetSample>) -> NodeSample {
     NodeSample {
-        targets,
+        targets: targets.into_iter().map(std::sync::Arc::new).collect(),
         ..samples::node()
     }
 }

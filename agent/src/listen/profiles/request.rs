@@ -122,6 +122,8 @@ fn list(targets: &[std::sync::Arc<TargetSample>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::report::node::samples;
 
@@ -189,7 +191,7 @@ mod tests {
         let each = |leaks, node: &_| form("2", leaks, node).map(|wanted| wanted.kind);
         assert_eq!(each(false, &node), Ok(ProfileKind::EachGoroutine));
         assert_eq!(each(true, &node), Ok(ProfileKind::GoroutineLeak));
-        node.targets[0].status.goroutines = Some(100_001);
+        Arc::make_mut(&mut node.targets[0]).status.goroutines = Some(100_001);
         assert_eq!(
             each(false, &node).unwrap_err().0,
             StatusCode::NOT_IMPLEMENTED
