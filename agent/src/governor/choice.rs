@@ -72,6 +72,8 @@ pub struct Governor {
     target: f64,
     /// Creations a second that are worth a probe.
     least_creations: f64,
+    /// It was not worth a probe at first, and has not been since.
+    waits_for_work: bool,
     /// Parks for each time that a goroutine was scheduled, as far as seen.
     parks_each: f64,
     changed: Duration,
@@ -98,6 +100,7 @@ impl Governor {
             agent: 0.0,
             target: 0.0,
             least_creations: 0.0,
+            waits_for_work: false,
             parks_each: 1.0,
             changed: Duration::ZERO,
             rose: false,
@@ -167,6 +170,7 @@ impl Governor {
             .filter(|mode| *mode <= self.ceiling && *mode != Mode::Focused)
             .find(|mode| self.fits(*mode, load, None))
             .unwrap_or(Mode::Census);
+        self.waits_for_work = !self.is_worth_probing(load);
         match self.richer().find(|mode| *mode != Mode::Focused) {
             None if self.mode == Mode::Census => "no probes are wanted".into(),
             None => self.affordable(self.mode, load),
@@ -219,7 +223,9 @@ impl Governor {
     }
 
     fn step_up(&mut self, tick: &Tick, peak: Load) -> Option<Change> {
-        if !self.account.is_at_ease() || tick.at < self.changed + self.hold {
+        // Who has not been probed yet only because there was nothing to see is not made to wait.
+        let is_held = tick.at < self.changed + self.hold && !self.waits_for_work;
+        if !self.account.is_at_ease() || is_held {
             return None;
         }
         let mode = self
@@ -280,6 +286,7 @@ impl Governor {
 
     fn change(&mut self, at: Duration, mode: Mode, reason: String) -> Change {
         let previous = std::mem::replace(&mut self.mode, mode);
+        self.waits_for_work = false;
         self.rose = mode > previous;
         self.changed = at;
         Change {

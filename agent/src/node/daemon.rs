@@ -48,7 +48,7 @@ const DELIVERING: Duration = Duration::from_secs(5);
 /// Share of the node's budget that is handed out whatever the daemon itself takes.
 const AT_LEAST: f64 = 0.3;
 /// What a thread gets until the budget is shared anew.
-const AT_FIRST: f64 = 0.1;
+const AT_FIRST: f64 = 0.25;
 
 /// Why there is no daemon.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +94,8 @@ pub struct Daemon {
     /// Of threads that have ended.
     pub(super) gone: (f64, f64),
     pub(super) watchers: u64,
+    /// When the budget is shared anew.
+    pub(super) next_sharing: Instant,
     /// What their kernel sides lost.
     pub(super) lost: u64,
     pub(super) errors: BTreeMap<&'static str, u64>,
@@ -142,6 +144,7 @@ impl Daemon {
             meter: Meter::new(now),
             gone: (0.0, 0.0),
             watchers: 0,
+            next_sharing: now,
             lost: 0,
             errors: BTreeMap::new(),
             reloads: 0,
@@ -168,7 +171,7 @@ impl Daemon {
         ready: impl FnOnce(Option<SocketAddr>),
     ) -> Result<(), DaemonError> {
         let mut ready = Some(ready);
-        let (mut next_sharing, mut next_tidying) = (Instant::now(), Instant::now() + TIDYING);
+        let mut next_tidying = Instant::now() + TIDYING;
         let mut next_sample = Instant::now();
         loop {
             let now = Instant::now();
@@ -186,7 +189,7 @@ impl Daemon {
                 self.manager.is_ready();
                 ready(self.listener.as_ref().map(Listener::address));
             }
-            if now >= next_sharing {
+            if now >= self.next_sharing {
                 self.share(now);
                 let sample = self.sample();
                 self.view.set_sample(Arc::clone(&sample));
@@ -196,7 +199,7 @@ impl Daemon {
                     self.exports.sample(sample);
                     next_sample = now + interval;
                 }
-                next_sharing = now + SHARING;
+                self.next_sharing = now + SHARING;
             }
             if now >= next_tidying {
                 self.tidy();
@@ -205,8 +208,12 @@ impl Daemon {
             self.view.went_round();
             self.manager.is_alive(now, || self.registry.count());
             let soon = [Some(self.discovery.next()), self.registry.next_retry()];
-            let soon = soon.into_iter().flatten().min().unwrap_or(next_sharing);
-            let wake = soon.min(next_sharing).min(next_tidying);
+            let soon = soon
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap_or(self.next_sharing);
+            let wake = soon.min(self.next_sharing).min(next_tidying);
             match self.sleep_until(wake, signals)? {
                 Woken::ForWork => {}
                 Woken::ToReload => self.reload(),
@@ -277,7 +284,10 @@ impl Daemon {
             what,
         } = message;
         match what {
-            What::Watched(identity) => self.registry.is_watched(process, watcher, identity),
+            What::Watched(identity) => {
+                self.registry.is_watched(process, watcher, identity);
+                self.next_sharing = Instant::now();
+            }
             What::Event(event) => self.exports.event(*event),
             What::Over(outcome) => {
                 match &outcome {

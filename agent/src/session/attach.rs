@@ -151,6 +151,7 @@ impl Session {
             focused_at: Duration::ZERO,
             spending: Spending::new(now, used),
             began: now,
+            last_work: 0.0,
             work: Average::default(),
             observed: None,
             observed_every: None,

@@ -94,7 +94,8 @@ pub struct Session {
     pub(super) focused_at: Duration,
     pub(super) spending: Spending,
     pub(super) began: Instant,
-    /// Processor time of an observation, on average.
+    /// Processor time of the last observation, in seconds, and on average.
+    pub(super) last_work: f64,
     pub(super) work: Average,
     /// The last observation, and how long before it the one before was.
     pub(super) observed: Option<Instant>,
@@ -210,15 +211,21 @@ impl Session {
         let mut events = self.judge(at, self.coverage(&before));
         events.append(&mut self.remember(at));
         let work = (spending::of_thread() - before_work).max(0.0);
-        let pause = Duration::from_secs_f64(work / self.governor.observing());
+        self.last_work = work;
+        self.work.push(work);
+        self.next_observation = now + self.pause();
+        Ok(events)
+    }
+
+    /// From one observation to the next, by what the last one took.
+    fn pause(&self) -> Duration {
+        let pause = Duration::from_secs_f64(self.last_work / self.governor.observing());
         let least = if self.is_quiet() {
             QUIET
         } else {
             SHORTEST_PAUSE
         };
-        self.next_observation = now + pause.clamp(least, LONGEST_PAUSE);
-        self.work.push(work);
-        Ok(events)
+        pause.clamp(least, LONGEST_PAUSE)
     }
 
     /// The counts now.
@@ -278,6 +285,9 @@ impl Session {
         self.probing.set_budget(budget);
         if let Some(proving) = &self.proving {
             proving.set_budget(budget);
+        }
+        if let Some(observed) = self.observed {
+            self.next_observation = self.next_observation.min(observed + self.pause());
         }
     }
 

@@ -13,6 +13,9 @@ use rustix::process::{PidfdFlags, pidfd_open};
 use super::{Process, TargetError};
 use crate::binary::RuntimeAddress;
 
+/// For how long one without its memory may still be about to end: then it has not been replaced.
+const DYING: i64 = 200_000_000;
+
 /// What has become of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vitality {
@@ -73,7 +76,11 @@ impl Lifetime {
         if same_memory {
             return Vitality::Alive;
         }
-        let timeout = rustix::event::Timespec::default();
+        // One that is killed loses its memory a moment before it ends.
+        let timeout = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: DYING,
+        };
         let mut fds = [rustix::event::PollFd::new(
             &self.pidfd,
             rustix::event::PollFlags::IN,

@@ -1,13 +1,11 @@
 //! Taking a profile.
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
 use super::super::{Profile, ProfileError, ProfileKind};
 use crate::{
     binary::BinaryCache,
     memory::LiveMemory,
     session::{Inspected, ProveOptions, SessionError, SnapshotOptions, Subject, prove, snapshot},
-    target::{Lifetime, TargetError, Vitality},
+    target::{TargetError, Vitality},
 };
 
 /// Looks at process `pid` now, whoever it is: that it is one of those watched is for the caller to
@@ -50,25 +48,9 @@ pub fn take(
     };
     // What was read while it ended, or became another program, is worth nothing; and whatever went
     // wrong then, this is why.
-    match settled(&inspected.lifetime) {
+    match inspected.lifetime.vitality() {
         Vitality::Alive => taken,
         ended => Err(gone(pid, ended)),
-    }
-}
-
-/// A process that ends loses its memory a moment before it counts as ended; until then it looks like one
-/// that became another program.
-fn settled(lifetime: &Lifetime) -> Vitality {
-    /// In milliseconds.
-    const MOMENT: u8 = 200;
-    match lifetime.vitality() {
-        Vitality::Replaced => {
-            let mut ended = [PollFd::new(lifetime.ended(), PollFlags::POLLIN)];
-            // Whatever comes of waiting, what holds afterwards is asked again.
-            let _ = poll(&mut ended, PollTimeout::from(MOMENT));
-            lifetime.vitality()
-        }
-        known => known,
     }
 }
 
