@@ -120,7 +120,11 @@ impl Daemon {
             .clone()
             .map(|kubernetes| kubernetes as Arc<dyn Pods>);
         let rules = Rules::new(config.rules.clone());
-        let common = Arc::new(Common::new(rules, pods, settings(&config, 0)));
+        let common = Common::new(rules, pods, settings(&config, 0));
+        let common = Arc::new(common.map_err(|source| DaemonError::Io {
+            what: "start threads",
+            source,
+        })?);
         let exports = Exports::start(&config.exports, &HostIdentity::of_this_machine())?;
         let (now, started) = (Instant::now(), SystemTime::now());
         let mut daemon = Self {

@@ -6,7 +6,7 @@
 
 mod control;
 mod daemon;
-mod gate;
+mod inspectors;
 mod manager;
 mod message;
 mod meter;

@@ -15,7 +15,7 @@ use nix::{
 use super::{
     Wish,
     control::Control,
-    gate::Gate,
+    inspectors::Inspectors,
     message::{Message, Outcome, Sender, What},
 };
 use crate::{
@@ -36,16 +36,14 @@ use crate::{
 const LEAKING: f64 = 4.0;
 /// Fewer creations a second are not worth a probe: a census tells as much.
 const LEAST_CREATIONS: f64 = 0.2;
-/// Executables that are taken apart at a time.
-const AT_ONCE: usize = 2;
 
 /// What all threads share.
 pub(super) struct Common {
-    pub(super) binaries: BinaryCache,
+    pub(super) binaries: Arc<BinaryCache>,
     pub(super) rules: RwLock<Rules>,
     pub(super) pods: Option<Arc<dyn Pods>>,
     pub(super) settings: Mutex<Settings>,
-    pub(super) gate: Gate,
+    pub(super) inspectors: Inspectors,
 }
 
 /// What a session is told at its beginning.
@@ -64,14 +62,21 @@ pub(super) struct Settings {
 }
 
 impl Common {
-    pub(super) fn new(rules: Rules, pods: Option<Arc<dyn Pods>>, settings: Settings) -> Self {
-        Self {
-            binaries: BinaryCache::new(),
+    /// # Errors
+    /// The operating system has no threads for it.
+    pub(super) fn new(
+        rules: Rules,
+        pods: Option<Arc<dyn Pods>>,
+        settings: Settings,
+    ) -> std::io::Result<Self> {
+        let binaries = Arc::default();
+        Ok(Self {
+            inspectors: Inspectors::start(&binaries)?,
+            binaries,
             rules: RwLock::new(rules),
             pods,
             settings: Mutex::new(settings),
-            gate: Gate::new(AT_ONCE),
-        }
+        })
     }
 
     pub(super) fn settings(&self) -> Settings {
@@ -146,10 +151,11 @@ fn watch(
     control: &Control,
     tell: &dyn Fn(What),
 ) -> Outcome {
-    let inspected = {
-        // A node that has just been started has a hundred of them at once.
-        let _place = common.gate.enter();
-        Inspected::new(process.pid, &common.binaries)
+    let Some(inspected) = common.inspectors.inspect(process.pid) else {
+        return Outcome::Failed {
+            kind: "inspect",
+            error: "the threads that look at executables have ended, which is a mistake of gostray's".into(),
+        };
     };
     let inspected = match inspected {
         Ok(inspected) if inspected.process.identity == process => inspected,
