@@ -75,6 +75,8 @@ fn what_is_wrong_is_said_with_its_place() {
         "[node]\nprobes = true\nmemory = \"1MB\"\n",
         "[node]\ninterval = 5\n",
         "[nod]\n",
+        "[otlp]\nheaders = \"s3cr3t, expected more\"\n",
+        "\n[listen]\naddress = \"0.0.0.0:9464\"\n",
     ];
     assert_snapshot!(wrong.map(reason).join("\n"), @r"
     line 2: suppress.site: invalid type: integer `7`, expected a string
