@@ -90,7 +90,9 @@ fn what_is_wrong_is_said_with_its_place() {
     line 2: node.budget: a share of one core is wanted, such as 2%, or `unlimited`
     line 3: node.memory: 64MB is the least
     line 2: node.interval: invalid type: integer `5`, expected a string
-    line 1: unknown field `nod`, expected `suppress` or `node`
+    line 1: unknown field `nod`, expected one of `suppress`, `node`, `watch`, `ignore`, `kubernetes`, `otlp`, `webhook`, `stdout`, `listen`
+    line 2: otlp.headers: invalid type: string, expected a map
+    line 2: [listen] address 0.0.0.0:9464 can be reached from other machines, and there is no password: use 127.0.0.1 or [::1], or say `allow_remote = true` if they may read which programs run here and what their goroutines do
     ");
 }
 
