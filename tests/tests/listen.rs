@@ -82,7 +82,7 @@ fn listen(targets: Vec<TargetSample>) -> Result<Listener> {
 fn node(targets: Vec<TargetSample>) -> NodeSample {
     let now = SystemTime::now();
     NodeSample {
-        targets,
+        targets: targets.into_iter().map(Arc::new).collect(),
         agent: AgentSample {
             version: "0.1.0",
             started: now,
@@ -101,6 +101,7 @@ fn node(targets: Vec<TargetSample>) -> NodeSample {
                 ..SinkSample::default()
             }],
             errors: BTreeMap::from([("attach", 1)]),
+            failures: Vec::new(),
             drops: BTreeMap::from([("exec_events", 0)]),
             reloads: 0,
         },
