@@ -22,8 +22,11 @@ fn the_example_says_what_the_defaults_are() {
     assert_eq!(config.node, NodeConfig::default());
     assert_eq!(config.listen, ListenConfig::default());
     assert_eq!(config.suppressions, []);
+    // Whoever takes it as it is sends nothing anywhere.
+    assert_eq!(config.exports.otlp, None);
+    assert_eq!(config.exports.webhooks, []);
     // Each key of each section, without the marks, is right too.
-    let keys = regex_free_keys(&example);
+    let keys = without_marks(&example);
     let all = Config::parse(&keys).unwrap_or_else(|error| panic!("{error}\n{keys}"));
     assert_eq!(all.node, NodeConfig::default());
     assert_eq!(all.suppressions.len(), 1);
@@ -31,7 +34,7 @@ fn the_example_says_what_the_defaults_are() {
 }
 
 /// Keys and tables that are commented out are not any more.
-fn regex_free_keys(example: &str) -> String {
+fn without_marks(example: &str) -> String {
     let is_marked = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.len() > 1;
     let lines = example.lines().map(|line| match is_marked(line) {
         true => &line[1..],
