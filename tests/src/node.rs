@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::agent::{self, Agent, End};
@@ -25,7 +25,8 @@ pub struct Node {
     pub listen: String,
     /// Since when it was ready, and what it had used by then.
     ready: (Instant, Duration),
-    _configuration: tempfile::NamedTempFile,
+    /// Its file.
+    pub configuration: tempfile::NamedTempFile,
 }
 
 /// What it used between being ready and now, in cores.
@@ -45,13 +46,15 @@ impl Node {
     /// # Errors
     /// It does not start.
     pub fn start(configuration: &str) -> Result<Self> {
-        let mut file = tempfile::NamedTempFile::new()?;
-        let listen = "\n[listen]\naddress = \"127.0.0.1:0\"\n";
-        file.write_all(configuration.as_bytes())?;
-        file.write_all(listen.as_bytes())?;
-        let mut command = Command::new(agent::binary()?);
-        command.args(["daemon", "--config"]).arg(file.path());
-        let agent = Agent::spawn(command)?;
+        Self::run(configuration, Command::new(agent::binary()?))
+    }
+
+    /// As [`Node::start`], by a command that `daemon --config FILE` is added to.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn run(configuration: &str, command: Command) -> Result<Self> {
+        let (file, agent) = Self::begin(configuration, command)?;
         let ready = agent.wait_for("ready", |_| true)?;
         let used = usage::cpu(agent.pid())?;
         let listen = ready["listen"].as_str().context("it listens nowhere")?;
@@ -60,8 +63,66 @@ impl Node {
             listen: listen.to_owned(),
             ready: (Instant::now(), used),
             agent,
-            _configuration: file,
+            configuration: file,
         })
+    }
+
+    /// As [`Node::run`], for one that may not come as far as being ready.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn begin(
+        configuration: &str,
+        mut command: Command,
+    ) -> Result<(tempfile::NamedTempFile, Agent)> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(with_listen(configuration).as_bytes())?;
+        command.args(["daemon", "--config"]).arg(file.path());
+        Ok((file, Agent::spawn(command)?))
+    }
+
+    /// Gives it another configuration, all of it, and waits until it has taken or refused that: whether
+    /// it has taken it.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn reload(&mut self, configuration: &str) -> Result<bool> {
+        let counts = |status: &Value| {
+            let agent = &status["agent"];
+            (
+                agent["reloads"].as_u64(),
+                agent["errors"]["reload"].as_u64(),
+            )
+        };
+        let before = counts(&self.status()?);
+        std::fs::write(self.configuration.path(), with_listen(configuration))?;
+        self.agent.signal(nix::sys::signal::Signal::SIGHUP)?;
+        let began = Instant::now();
+        loop {
+            let now = counts(&self.status()?);
+            if now != before {
+                return Ok(now.0 != before.0);
+            }
+            ensure!(began.elapsed() < PATIENCE, "it does not reload: {now:?}");
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// It has been told to listen elsewhere.
+    ///
+    /// # Errors
+    /// Nobody listens there in time.
+    pub fn moved_to(&mut self, address: &str) -> Result<()> {
+        let began = Instant::now();
+        self.connection = loop {
+            match Connection::open(address) {
+                Ok(connection) => break connection,
+                Err(error) if began.elapsed() > PATIENCE => return Err(error),
+                Err(_) => std::thread::sleep(PAUSE),
+            }
+        };
+        address.clone_into(&mut self.listen);
+        Ok(())
     }
 
     /// What it says of itself and of whom it watches.
@@ -148,6 +209,14 @@ impl Node {
             bail!("the daemon ended with {:?}: {}", end.code, end.stderr);
         }
         Ok(end)
+    }
+}
+
+/// A configuration that says where to listen: anywhere, unless it says so itself.
+fn with_listen(configuration: &str) -> String {
+    match configuration.contains("[listen]") {
+        true => configuration.to_owned(),
+        false => format!("{configuration}\n[listen]\naddress = \"127.0.0.1:0\"\n"),
     }
 }
 

@@ -66,7 +66,7 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// Not readable.
-    #[error("configuration {}: {source}", path.display())]
+    #[error("configuration {}: {source}{}", path.display(), help(source))]
     Read {
         /// Which file.
         path: PathBuf,
@@ -82,6 +82,15 @@ pub enum ConfigError {
         /// Line, key and what is wrong.
         reason: String,
     },
+}
+
+fn help(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "; `gostray daemon --example-config` writes one to begin with, `--config` names another"
+        }
+        _ => "",
+    }
 }
 
 #[derive(Deserialize)]
@@ -101,8 +110,7 @@ struct File {
     #[serde(default)]
     webhook: Vec<WebhookConfig>,
     stdout: Option<StdoutConfig>,
-    #[serde(default)]
-    listen: ListenConfig,
+    listen: Option<Spanned<ListenConfig>>,
 }
 
 #[derive(Deserialize)]
@@ -161,8 +169,8 @@ impl Config {
             RulesConfig::EXAMPLE,
             SUPPRESS,
             StdoutConfig::EXAMPLE,
-            OtlpConfig::EXAMPLE,
-            WebhookConfig::EXAMPLE,
+            &commented_out(OtlpConfig::EXAMPLE),
+            &commented_out(WebhookConfig::EXAMPLE),
             listen::EXAMPLE,
             KubernetesConfig::EXAMPLE,
         ];
@@ -172,8 +180,19 @@ impl Config {
     fn parse(text: &str) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|error| {
             let place = error.span().map(|span| place_of(text, span.start));
-            format!("{}{}", place.unwrap_or_default(), error.message())
+            let said = without_value(error.message());
+            format!("{}{said}", place.unwrap_or_default())
         })?;
+        let listen = match file.listen {
+            None => ListenConfig::default(),
+            Some(listen) => {
+                let line = line_of(text, listen.span().start);
+                let listen = listen.into_inner();
+                let checked = listen.check();
+                checked.map_err(|error| format!("line {line}: {error}"))?;
+                listen
+            }
+        };
         let suppressions = file.suppress.into_iter().map(|entry| {
             let line = line_of(text, entry.span().start);
             let entry = entry.into_inner().checked();
@@ -192,7 +211,7 @@ impl Config {
                 webhooks: file.webhook,
                 stdout: file.stdout,
             },
-            listen: file.listen,
+            listen,
         })
     }
 }
@@ -227,6 +246,28 @@ impl Entry {
             reason: self.reason,
         })
     }
+}
+
+/// Nothing is sent anywhere before somebody has said where: a section that would.
+fn commented_out(section: &str) -> String {
+    let lines = section.lines().map(|line| match line.chars().next() {
+        None | Some('#') => format!("{line}\n"),
+        Some(_) => format!("#{line}\n"),
+    });
+    lines.collect()
+}
+
+/// An error of the parser without the text it quotes, which may be a secret in a wrong place.
+fn without_value(message: &str) -> String {
+    let wrong = ["invalid type: string ", "invalid value: string "];
+    for beginning in wrong {
+        if let Some(rest) = message.strip_prefix(beginning)
+            && let Some((_, expected)) = rest.rsplit_once(", expected ")
+        {
+            return format!("{}, expected {expected}", beginning.trim_end());
+        }
+    }
+    message.to_owned()
 }
 
 /// The line, and which key is written there, as far as it can be told.

@@ -22,6 +22,9 @@ fn the_example_says_what_the_defaults_are() {
     assert_eq!(config.node, NodeConfig::default());
     assert_eq!(config.listen, ListenConfig::default());
     assert_eq!(config.suppressions, []);
+    // Whoever takes it as it is sends nothing anywhere.
+    assert_eq!(config.exports.otlp, None);
+    assert_eq!(config.exports.webhooks, []);
     // Each key of each section, without the marks, is right too.
     let keys = without_marks(&example);
     let all = Config::parse(&keys).unwrap_or_else(|error| panic!("{error}\n{keys}"));
@@ -75,6 +78,8 @@ fn what_is_wrong_is_said_with_its_place() {
         "[node]\nprobes = true\nmemory = \"1MB\"\n",
         "[node]\ninterval = 5\n",
         "[nod]\n",
+        "[otlp]\nheaders = \"s3cr3t, expected more\"\n",
+        "\n[listen]\naddress = \"0.0.0.0:9464\"\n",
     ];
     assert_snapshot!(wrong.map(reason).join("\n"), @r"
     line 2: suppress.site: invalid type: integer `7`, expected a string
@@ -89,6 +94,8 @@ fn what_is_wrong_is_said_with_its_place() {
     line 3: node.memory: 64MB is the least
     line 2: node.interval: invalid type: integer `5`, expected a string
     line 1: unknown field `nod`, expected one of `suppress`, `node`, `watch`, `ignore`, `kubernetes`, `otlp`, `webhook`, `stdout`, `listen`
+    line 2: otlp.headers: invalid type: string, expected a map
+    line 2: [listen] address 0.0.0.0:9464 can be reached from other machines, and there is no password: use 127.0.0.1 or [::1], or say `allow_remote = true` if they may read which programs run here and what their goroutines do
     ");
 }
 

@@ -20,7 +20,8 @@ use super::{
     manager::Manager,
     message::{Mailbox, Message, Outcome, What, mailbox},
     meter::{self, Meter, Spent},
-    registry::{Next, Registry, State},
+    privileges::{self, PrivilegesError},
+    registry::{Entry, Next, Registry, State},
     sample, settings,
     shares::shares,
     view::View,
@@ -66,6 +67,9 @@ pub enum DaemonError {
     /// Its listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// It may not do what it is there for.
+    #[error(transparent)]
+    Privileges(#[from] PrivilegesError),
     /// The operating system.
     #[error("the daemon cannot {what}: {source}")]
     Io {
@@ -111,6 +115,7 @@ impl Daemon {
     /// The configuration is wrong, or something of it cannot be had.
     pub fn start(path: &Path) -> Result<Self, DaemonError> {
         let config = Config::read(path)?;
+        privileges::check(config.node.probes)?;
         let (sender, mailbox) = mailbox().map_err(|source| DaemonError::Io {
             what: "make a mailbox",
             source,
@@ -156,7 +161,8 @@ impl Daemon {
             is_ending: false,
             config,
         };
-        daemon.listen()?;
+        let listen = daemon.config.listen.clone();
+        daemon.listen(&listen)?;
         Ok(daemon)
     }
 }
@@ -289,7 +295,15 @@ impl Daemon {
         } = message;
         match what {
             What::Watched(identity) => {
+                // The rules may have changed while it was looked at.
+                let is_wanted = matches!(self.common.decide(&identity), Decision::Watch);
                 self.registry.is_watched(process, watcher, identity);
+                if !is_wanted
+                    && let Some(watcher) =
+                        self.registry.of_process(process).and_then(Entry::watcher)
+                {
+                    watcher.control.stop();
+                }
                 self.next_sharing = Instant::now();
             }
             What::Event(event) => self.exports.event(*event),

@@ -13,30 +13,43 @@ const STATUS: Duration = Duration::from_secs(30);
 /// What the manager wants of us.
 #[derive(Debug)]
 pub(super) struct Manager {
-    /// Half of the time within which it wants to hear of us.
+    /// A third of the time within which it wants to hear of us.
     every: Option<Duration>,
     next: Option<Instant>,
     next_status: Option<Instant>,
+    /// It has been told that we are ready.
+    is_ready: bool,
 }
 
 impl Manager {
     /// As the environment tells (`NOTIFY_SOCKET`, `WATCHDOG_USEC`); without it nobody is told anything.
     pub(super) fn of_environment() -> Self {
         Self {
-            every: sd_notify::watchdog_enabled().map(|within| within / 2),
+            every: sd_notify::watchdog_enabled().map(|within| within / 3),
             next: None,
             next_status: None,
+            is_ready: false,
         }
     }
 
-    pub(super) fn is_ready(&self) {
+    pub(super) fn is_ready(&mut self) {
+        self.is_ready = true;
         notify(&[NotifyState::Ready]);
     }
 
-    /// The configuration is being read again; [`Self::is_ready`] tells when that is done.
+    /// The configuration is being read again, until [`Self::is_reloaded`].
     pub(super) fn is_reloading(&self) {
-        if let Ok(now) = NotifyState::monotonic_usec_now() {
+        if self.is_ready
+            && let Ok(now) = NotifyState::monotonic_usec_now()
+        {
             notify(&[NotifyState::Reloading, now]);
+        }
+    }
+
+    /// That is done. Who is not ready yet is not so because of it.
+    pub(super) fn is_reloaded(&self) {
+        if self.is_ready {
+            notify(&[NotifyState::Ready]);
         }
     }
 

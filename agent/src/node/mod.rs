@@ -10,6 +10,7 @@ mod inspectors;
 mod manager;
 mod message;
 mod meter;
+mod privileges;
 mod registry;
 mod reload;
 mod sample;
@@ -18,6 +19,7 @@ mod view;
 mod watcher;
 
 pub use daemon::{Daemon, DaemonError};
+pub use privileges::PrivilegesError;
 pub use shares::{Wish, shares};
 
 use crate::{

@@ -63,8 +63,7 @@ pub(super) struct Registry {
 impl Registry {
     /// Whether this process, and not an earlier one of the same pid, is known.
     pub(super) fn knows(&self, process: ProcessIdentity) -> bool {
-        let entry = self.entries.get(&process.pid);
-        entry.is_some_and(|entry| entry.process == process)
+        self.of_process(process).is_some()
     }
 
     /// A thread has begun to look at `process`.
@@ -107,6 +106,12 @@ impl Registry {
 
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
+    }
+
+    /// What is done about `process`.
+    pub(super) fn of_process(&self, process: ProcessIdentity) -> Option<&Entry> {
+        let entry = self.entries.get(&process.pid);
+        entry.filter(|entry| entry.process == process)
     }
 
     pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {

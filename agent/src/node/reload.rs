@@ -1,12 +1,15 @@
 //! Reading the configuration again: what did not change goes on as it was.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Instant,
+};
 
-use super::{Daemon, DaemonError, registry::State, settings};
+use super::{Daemon, DaemonError, registry::State, settings, view::View};
 use crate::{
     config::Config,
     discover::{Decision, Rules},
-    listen::Listener,
+    listen::{self, ListenConfig, Listener},
 };
 
 impl Daemon {
@@ -23,19 +26,31 @@ impl Daemon {
                 self.went_wrong("reload", &error);
             }
         }
-        self.manager.is_ready();
+        self.manager.is_reloaded();
     }
 
     fn take_configuration(&mut self) -> Result<(), DaemonError> {
         let config = Config::read(&self.path)?;
-        self.exports.reconfigure(&config.exports)?;
-        let old = std::mem::replace(&mut self.config, config);
-        if self.config.listen != old.listen
-            && let Err(error) = self.listen()
-        {
-            self.config.listen = old.listen;
-            return Err(error);
+        // What can fail comes first, so that all is new or all is old.
+        let moves = config.listen != self.config.listen;
+        if moves {
+            self.listen(&config.listen)?;
         }
+        if let Err(error) = self.exports.reconfigure(&config.exports) {
+            let old = self.config.listen.clone();
+            if moves && let Err(error) = self.listen(&old) {
+                self.went_wrong("reload", &error.to_string());
+            }
+            return Err(error.into());
+        }
+        if config.kubernetes != self.config.kubernetes {
+            tracing::warn!(
+                "[kubernetes] has changed; that is used once the daemon is started again"
+            );
+        }
+        self.config = config;
+        // A new budget is shared at once.
+        self.next_sharing = Instant::now();
         let settings = settings(&self.config, self.registry.count().watched);
         for watcher in self.registry.watchers() {
             watcher
@@ -78,15 +93,23 @@ impl Daemon {
         }
     }
 
-    /// Begins to listen, as configured now, in the place of whatever listened before.
-    pub(super) fn listen(&mut self) -> Result<(), DaemonError> {
-        if !self.config.listen.enabled {
+    /// Begins to listen as `config` says, in the place of whatever listened before; that goes on where
+    /// the new cannot be had.
+    pub(super) fn listen(&mut self, config: &ListenConfig) -> Result<(), DaemonError> {
+        let start = |config: &ListenConfig, view: &Arc<View>| match config.enabled {
+            true => Listener::start(config, Arc::clone(view) as Arc<dyn listen::Node>).map(Some),
+            false => Ok(None),
+        };
+        let mut started = start(config, &self.view);
+        if started.is_err() && self.listener.is_some() {
+            // Perhaps only because we hold the address ourselves.
             self.listener = None;
-            return Ok(());
+            started = start(config, &self.view);
+            if started.is_err() {
+                self.listener = start(&self.config.listen, &self.view)?;
+            }
         }
-        self.listener = None;
-        let view: Arc<super::view::View> = Arc::clone(&self.view);
-        self.listener = Some(Listener::start(&self.config.listen, view)?);
+        self.listener = started?;
         Ok(())
     }
 }

@@ -50,6 +50,10 @@ impl Daemon {
 impl Daemon {
     fn all_errors(&self) -> BTreeMap<&'static str, u64> {
         let mut errors = self.errors.clone();
+        let unseen = self.discovery.errors();
+        if unseen > 0 {
+            errors.insert("discovery", unseen);
+        }
         if let Some(kubernetes) = &self.kubernetes {
             let asked = kubernetes.health().errors.values().sum();
             errors.insert("kubernetes", asked);
