@@ -10,6 +10,7 @@ mod gate;
 mod manager;
 mod message;
 mod meter;
+mod profiles;
 mod registry;
 mod reload;
 mod sample;
