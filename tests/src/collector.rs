@@ -141,6 +141,46 @@ impl Drop for Collector {
     }
 }
 
+/// The only element of a list.
+///
+/// # Errors
+/// There are none, or more.
+pub fn only<'a>(value: &'a Value, list: &str) -> Result<&'a Value> {
+    let list = value[list]
+        .as_array()
+        .with_context(|| format!("no {list}"))?;
+    ensure!(list.len() == 1, "{} instead of one: {list:?}", list.len());
+    Ok(&list[0])
+}
+
+/// Attributes as one object of plain values.
+#[must_use]
+pub fn attributes(of: &Value) -> Value {
+    let plain = |value: &Value| -> Value {
+        let Some((kind, inner)) = value.as_object().and_then(|v| v.iter().next()) else {
+            return Value::Null;
+        };
+        match kind.as_str() {
+            // 64 bits are text in protobuf's JSON.
+            "intValue" => inner.as_str().and_then(|n| n.parse::<i64>().ok()).into(),
+            _ => inner.clone(),
+        }
+    };
+    let list = of["attributes"].as_array().cloned().unwrap_or_default();
+    let pairs = list.iter().map(|attribute| {
+        let value = &attribute["value"];
+        let value = match value["arrayValue"]["values"].as_array() {
+            Some(values) => values.iter().map(plain).collect(),
+            None => plain(value),
+        };
+        (
+            attribute["key"].as_str().unwrap_or_default().to_owned(),
+            value,
+        )
+    });
+    Value::Object(pairs.collect())
+}
+
 /// A certificate for `localhost` that nobody else has signed, and its key, made by Go's own tool.
 ///
 /// # Errors

@@ -25,8 +25,11 @@ pub struct Node {
     pub listen: String,
     /// Since when it was ready, and what it had used by then.
     ready: (Instant, Duration),
-    _configuration: tempfile::NamedTempFile,
+    configuration: tempfile::NamedTempFile,
 }
+
+/// In every configuration: any port that is free.
+const LISTEN: &str = "\n[listen]\naddress = \"127.0.0.1:0\"\n";
 
 /// What it used between being ready and now, in cores.
 #[derive(Clone, Copy, Debug)]
@@ -46,9 +49,8 @@ impl Node {
     /// It does not start.
     pub fn start(configuration: &str) -> Result<Self> {
         let mut file = tempfile::NamedTempFile::new()?;
-        let listen = "\n[listen]\naddress = \"127.0.0.1:0\"\n";
         file.write_all(configuration.as_bytes())?;
-        file.write_all(listen.as_bytes())?;
+        file.write_all(LISTEN.as_bytes())?;
         let mut command = Command::new(agent::binary()?);
         command.args(["daemon", "--config"]).arg(file.path());
         let agent = Agent::spawn(command)?;
@@ -60,8 +62,40 @@ impl Node {
             listen: listen.to_owned(),
             ready: (Instant::now(), used),
             agent,
-            _configuration: file,
+            configuration: file,
         })
+    }
+
+    /// Gives it another configuration, and waits until it has taken that.
+    ///
+    /// # Errors
+    /// It does not take it.
+    pub fn configure(&mut self, configuration: &str) -> Result<()> {
+        let before = self.status()?["agent"]["reloads"].as_u64();
+        std::fs::write(self.configuration.path(), [configuration, LISTEN].concat())?;
+        self.agent.signal(nix::sys::signal::Signal::SIGHUP)?;
+        self.agent_until("it has read its configuration again", |agent| {
+            agent["reloads"].as_u64() > before
+        })?;
+        Ok(())
+    }
+
+    /// Asks until what it says of itself `fits`, and returns that.
+    ///
+    /// # Errors
+    /// It never did.
+    pub fn agent_until(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Result<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let agent = self.status()?["agent"].take();
+            if fits(&agent) {
+                return Ok(agent);
+            }
+            if Instant::now() > deadline {
+                bail!("not before patience ended: {what}: {agent:#}");
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// What it says of itself and of whom it watches.
@@ -148,6 +182,31 @@ impl Node {
             bail!("the daemon ended with {:?}: {}", end.code, end.stderr);
         }
         Ok(end)
+    }
+}
+
+/// How long the end may take.
+const ENDING: Duration = Duration::from_secs(20);
+
+impl Node {
+    /// SIGTERM, while what it writes is not read until it has ended.
+    ///
+    /// # Errors
+    /// It does not end in time.
+    pub fn stop_unread(self) -> Result<End> {
+        self.agent.hold_output(true);
+        self.agent.signal(nix::sys::signal::Signal::SIGTERM)?;
+        let deadline = Instant::now() + ENDING;
+        let stat = format!("/proc/{}/stat", self.agent.pid());
+        // Until we wait for it, it is there as a zombie.
+        while !std::fs::read_to_string(&stat)?.contains(") Z ") {
+            if Instant::now() > deadline {
+                bail!("the daemon has not ended after {ENDING:?}");
+            }
+            std::thread::sleep(PAUSE);
+        }
+        self.agent.hold_output(false);
+        self.agent.end()
     }
 }
 

@@ -156,7 +156,7 @@ pub fn node(target: &Arc<Identity>) -> NodeSample {
         unknown: BTreeMap::new(),
     };
     NodeSample {
-        targets: vec![TargetSample {
+        targets: vec![Arc::new(TargetSample {
             target: Arc::clone(target),
             began: moment(10),
             taken: moment(70),
@@ -172,12 +172,13 @@ pub fn node(target: &Arc<Identity>) -> NodeSample {
                 gogc_percent: Some(100),
                 ..RuntimeMetrics::default()
             },
-        }],
+        })],
         agent: AgentSample {
             version: "0.1.0",
             started: moment(0),
             taken: moment(70),
             cpu_seconds: 0.31,
+            profiles_seconds: 0.1,
             probes_seconds: 0.05,
             budget_ratio: None,
             spent_ratio: None,
@@ -187,6 +188,7 @@ pub fn node(target: &Arc<Identity>) -> NodeSample {
             modes: BTreeMap::new(),
             sinks: Vec::new(),
             errors: BTreeMap::new(),
+            failures: Vec::new(),
             drops: BTreeMap::new(),
             reloads: 0,
         },

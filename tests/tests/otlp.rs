@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use gostray::export::config::{Compression, Endpoint, OtlpConfig, Protocol};
 use gostray::export::{ExportConfig, Exports, HostIdentity};
-use gostray_tests::collector::{Collector, certificate};
+use gostray_tests::collector::{Collector, attributes, certificate, only};
 use gostray_tests::lines::PATIENCE;
 use gostray_tests::{need, samples};
 use serde_json::{Value, json};
@@ -44,42 +44,6 @@ fn config(
         otlp: Some(otlp),
         ..ExportConfig::default()
     }
-}
-
-/// The only element of a list.
-fn only<'a>(value: &'a Value, list: &str) -> Result<&'a Value> {
-    let list = value[list]
-        .as_array()
-        .with_context(|| format!("no {list}"))?;
-    ensure!(list.len() == 1, "{} instead of one: {list:?}", list.len());
-    Ok(&list[0])
-}
-
-/// Attributes as one object of plain values.
-fn attributes(of: &Value) -> Value {
-    let plain = |value: &Value| -> Value {
-        let Some((kind, inner)) = value.as_object().and_then(|v| v.iter().next()) else {
-            return Value::Null;
-        };
-        match kind.as_str() {
-            // 64 bits are text in protobuf's JSON.
-            "intValue" => inner.as_str().and_then(|n| n.parse::<i64>().ok()).into(),
-            _ => inner.clone(),
-        }
-    };
-    let list = of["attributes"].as_array().cloned().unwrap_or_default();
-    let pairs = list.iter().map(|attribute| {
-        let value = &attribute["value"];
-        let value = match value["arrayValue"]["values"].as_array() {
-            Some(values) => values.iter().map(plain).collect(),
-            None => plain(value),
-        };
-        (
-            attribute["key"].as_str().unwrap_or_default().to_owned(),
-            value,
-        )
-    });
-    Value::Object(pairs.collect())
 }
 
 fn check_logs(received: &Value) -> Result<()> {
