@@ -276,6 +276,46 @@ fn a_certificate_that_nobody_vouches_for_is_refused() {
     }
 }
 
+#[test]
+#[ignore = "builds an OpenTelemetry Collector"]
+fn who_is_asked_for_a_certificate_shows_it() {
+    need!(
+        gostray_tests::go::newest().is_ok(),
+        "GOSTRAY_GO_ROOTS names no Go release"
+    );
+    let (of_server, of_client) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (server, server_key) = certificate(of_server.path()).unwrap();
+    let (client, client_key) = certificate(of_client.path()).unwrap();
+    let collector = Collector::start_asking(Some((&server, &server_key)), Some(&client)).unwrap();
+    for protocol in [Protocol::Grpc, Protocol::Http] {
+        for shown in [true, false] {
+            let mut config = config(&collector, protocol, Compression::Gzip, Some(&server));
+            let otlp = config.otlp.as_mut().unwrap();
+            otlp.metrics = false;
+            if shown {
+                otlp.certificate_file = Some(client.clone());
+                otlp.key_file = Some(client_key.clone());
+            }
+            let exports = Exports::start(&config, &host()).unwrap();
+            exports.event(samples::leak(&samples::identity(), 34));
+            let deadline = Instant::now() + PATIENCE;
+            let sink = || exports.sinks().remove(0);
+            while sink().errors.is_empty() && sink().sent == 0 && Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+            let sink = &exports.finish(Duration::ZERO)[0];
+            let way = format!("{protocol:?}, shown: {shown}: {sink:?}");
+            let errors: Vec<_> = sink.errors.keys().copied().collect();
+            if shown {
+                assert_eq!((sink.sent, sink.dropped, errors.len()), (1, 0, 0), "{way}");
+            } else {
+                assert_eq!((sink.sent, sink.dropped), (0, 1), "{way}");
+                assert_eq!(errors, ["tls"], "{way}");
+            }
+        }
+    }
+}
+
 /// The ids of all leaks received, one each.
 fn goids(collector: &Collector) -> Result<Vec<u64>> {
     let mut goids = Vec::new();
