@@ -23,7 +23,7 @@ fn the_example_says_what_the_defaults_are() {
     assert_eq!(config.listen, ListenConfig::default());
     assert_eq!(config.suppressions, []);
     // Each key of each section, without the marks, is right too.
-    let keys = regex_free_keys(&example);
+    let keys = without_marks(&example);
     let all = Config::parse(&keys).unwrap_or_else(|error| panic!("{error}\n{keys}"));
     assert_eq!(all.node, NodeConfig::default());
     assert_eq!(all.suppressions.len(), 1);
@@ -31,7 +31,7 @@ fn the_example_says_what_the_defaults_are() {
 }
 
 /// Keys and tables that are commented out are not any more.
-fn regex_free_keys(example: &str) -> String {
+fn without_marks(example: &str) -> String {
     let is_marked = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.len() > 1;
     let lines = example.lines().map(|line| match is_marked(line) {
         true => &line[1..],
@@ -88,7 +88,7 @@ fn what_is_wrong_is_said_with_its_place() {
     line 2: node.budget: a share of one core is wanted, such as 2%, or `unlimited`
     line 3: node.memory: 64MB is the least
     line 2: node.interval: invalid type: integer `5`, expected a string
-    line 1: unknown field `nod`, expected `suppress` or `node`
+    line 1: unknown field `nod`, expected one of `suppress`, `node`, `watch`, `ignore`, `kubernetes`, `otlp`, `webhook`, `stdout`, `listen`
     ");
 }
 

@@ -15,13 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::time::{ClockId, clock_gettime};
 use std::collections::HashMap;
 
 use super::{
     Landmarks, Program,
     prove::{BETWEEN_LOOKS, DEFAULT_PASSES, Moment, ProveError, Prover, SiteProof},
     snapshot::nanos,
+    spending,
 };
 use crate::{
     binary::{GoBinary, LoadBias, RuntimeAddress},
@@ -190,15 +190,14 @@ impl Drop for Proving {
 
 /// Passes with pauses that pay for them.
 fn prove(target: &Target, memory: &LiveMemory, shared: &Shared) -> Result<Found, ProveError> {
-    let began = own_time();
+    let mut spent = spending::of_thread();
     let program = Program::new(target.binary.clone(), target.bias, memory)?;
     let max_heap = target.memory.largest_heap();
     let mut prover = Prover::new(&program, memory, target.landmarks, max_heap)?;
     let mut watch = Ends { shared };
-    let mut spent = began;
     let mut pay = || {
-        let now = own_time();
-        let cost = now.saturating_sub(spent);
+        let now = spending::of_thread();
+        let cost = Duration::from_secs_f64((now - spent).max(0.0));
         spent = now;
         shared.spent_ns.fetch_add(nanos(cost), Relaxed);
         cost.div_f64(shared.share().max(1e-4)).max(BETWEEN)
@@ -209,19 +208,9 @@ fn prove(target: &Target, memory: &LiveMemory, shared: &Shared) -> Result<Found,
         made?;
         watch.sleep(pause)?;
     }
-    let now_ns = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| nanos(now.into()));
-    let moment = Moment {
-        now_ns,
-        pid: Some(target.pid),
-    };
-    let found = prover.conclude(moment, &mut watch);
+    let found = prover.conclude(Moment::of(target.pid), &mut watch);
     pay();
     found
-}
-
-/// Processor time of this thread so far.
-fn own_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 /// Stops when the session ends.

@@ -109,7 +109,7 @@ impl House<'_> {
             _ if self.lodgers[index].program.is_some() => {
                 self.note("became another program");
                 let lodger = &mut self.lodgers[index];
-                lodger.member.target.tell("exec /bin/cat")?;
+                lodger.member.target.ask("become /bin/cat")?;
                 let said = lodger.member.target.ask("hello")?;
                 ensure!(said == "hello", "{said}");
                 lodger.program = None;

@@ -49,6 +49,9 @@ fn agent_sinks_errors_and_processes() {
 
     errors: attach 1
 
+    cannot be watched:
+      77: /srv/old: Go 1.16 is not supported
+
     PID        MODE  GOROUTINES  LEAKS    COST   FOR  NAME
     4321  lifetimes         421      1  0.15 %  60 s  server (search) pod shop/search-5d4f
       likely leak, +295.7 a minute: /src/app/search.go:31 main.search
@@ -82,6 +85,9 @@ fn little_is_known_at_first() {
       processors not known yet, no budget; 0.4 s in all, of these 0.1 s probes
       memory not known of 244.1 MiB
       0 processes watched, 2 left alone, 1 cannot be watched
+
+    cannot be watched:
+      77: /srv/old: Go 1.16 is not supported
 
     no process is watched
     "#);
