@@ -32,7 +32,7 @@ use watcher::Settings;
 fn settings(config: &Config, watched: u64) -> Settings {
     let node = &config.node;
     Settings {
-        interval: node.interval.0,
+        interval: node.interval.get(),
         memory: MemoryBudget::of_bytes(node.memory.bytes()),
         limits: Limits::of_part(node.memory.bytes(), watched),
         stop_file: StopFile::new(node.stop_file.clone()),
