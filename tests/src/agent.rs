@@ -218,6 +218,15 @@ impl Agent {
         bail!("the agent ended before it said {words:?}")
     }
 
+    /// Lets its output wait, until the pipe is full, or reads it again.
+    pub fn hold_output(&self, hold: bool) {
+        if hold {
+            self.lines.hold();
+        } else {
+            self.lines.go_on();
+        }
+    }
+
     /// Waits until the probes are on.
     ///
     /// # Errors

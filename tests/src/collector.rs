@@ -32,6 +32,14 @@ impl Collector {
     /// # Errors
     /// It cannot be built, or does not start.
     pub fn start(tls: Option<(&Path, &Path)>) -> Result<Self> {
+        Self::start_asking(tls, None)
+    }
+
+    /// As [`Collector::start`]; takes nothing from those who show no certificate of `clients`.
+    ///
+    /// # Errors
+    /// It cannot be built, or does not start.
+    pub fn start_asking(tls: Option<(&Path, &Path)>, clients: Option<&Path>) -> Result<Self> {
         let mut collector = Self {
             exe: go::build_server("collector", &go::newest()?)?,
             directory: tempfile::tempdir()?,
@@ -42,7 +50,10 @@ impl Collector {
         };
         let tls = tls.map_or(String::new(), |(certificate, key)| {
             let (certificate, key) = (certificate.display(), key.display());
-            format!(", tls: {{ cert_file: {certificate}, key_file: {key} }}")
+            let clients = clients.map_or(String::new(), |clients| {
+                format!(", client_ca_file: {}", clients.display())
+            });
+            format!(", tls: {{ cert_file: {certificate}, key_file: {key}{clients} }}")
         });
         let config = format!(
             "receivers:\n  otlp:\n    protocols:\n      \
@@ -141,13 +152,62 @@ impl Drop for Collector {
     }
 }
 
-/// A certificate for `localhost` that nobody else has signed, and its key, made by Go's own tool.
+/// The only element of a list.
+///
+/// # Errors
+/// There are none, or more.
+pub fn only<'a>(value: &'a Value, list: &str) -> Result<&'a Value> {
+    let list = value[list]
+        .as_array()
+        .with_context(|| format!("no {list}"))?;
+    ensure!(list.len() == 1, "{} instead of one: {list:?}", list.len());
+    Ok(&list[0])
+}
+
+/// Attributes as one object of plain values.
+#[must_use]
+pub fn attributes(of: &Value) -> Value {
+    let plain = |value: &Value| -> Value {
+        let Some((kind, inner)) = value.as_object().and_then(|v| v.iter().next()) else {
+            return Value::Null;
+        };
+        match kind.as_str() {
+            // 64 bits are text in protobuf's JSON.
+            "intValue" => inner.as_str().and_then(|n| n.parse::<i64>().ok()).into(),
+            _ => inner.clone(),
+        }
+    };
+    let list = of["attributes"].as_array().cloned().unwrap_or_default();
+    let pairs = list.iter().map(|attribute| {
+        let value = &attribute["value"];
+        let value = match value["arrayValue"]["values"].as_array() {
+            Some(values) => values.iter().map(plain).collect(),
+            None => plain(value),
+        };
+        (
+            attribute["key"].as_str().unwrap_or_default().to_owned(),
+            value,
+        )
+    });
+    Value::Object(pairs.collect())
+}
+
+/// A certificate for `localhost` that nobody else has signed, for servers and clients, and its key, made by Go's
+/// own tool, which makes them for servers alone.
 ///
 /// # Errors
 /// The tool fails.
 pub fn certificate(directory: &Path) -> Result<(PathBuf, PathBuf)> {
     let toolchain = go::newest()?;
     let tool = toolchain.root.join("src/crypto/tls/generate_cert.go");
+    let (server, both) = (
+        "x509.ExtKeyUsageServerAuth",
+        "x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth",
+    );
+    let text = fs::read_to_string(tool)?;
+    ensure!(text.contains(server), "generate_cert.go is another one");
+    let tool = directory.join("generate_cert.go");
+    fs::write(&tool, text.replace(server, both))?;
     let status = toolchain
         .go()
         .arg("run")

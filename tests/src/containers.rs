@@ -180,10 +180,24 @@ impl Container {
     /// # Errors
     /// It does not start, or does not say that it is ready.
     pub fn run(&self, program: &str) -> Result<Member> {
+        self.run_with(program, &[], &[])
+    }
+
+    /// Starts one of the programs with arguments and more environment.
+    ///
+    /// # Errors
+    /// It does not start, or does not say that it is ready.
+    pub fn run_with(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Member> {
         let mut command = in_group(&self.group);
         command.args(["nsenter", "--target", &self.first.to_string()]);
         command.args(["--pid", "--mount", "--ipc", "--uts", "--wd=/", "--"]);
-        command.arg(Self::inside(program));
+        command.arg(Self::inside(program)).args(arguments);
+        command.envs(env.iter().copied());
         let target = Target::spawn(command).with_context(|| format!("starting {program}"))?;
         let pid = child_of(target.pid())?;
         Ok(Member { target, pid })

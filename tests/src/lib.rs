@@ -39,6 +39,8 @@ pub mod node;
 pub mod pprof;
 /// Breakpoints left behind in a process.
 pub mod probes;
+/// A Prometheus, and what it has scraped.
+pub mod prometheus;
 /// Proofs, and what the program `proofs` knows of the same goroutines.
 pub mod prove;
 /// Random Go programs of which all is known.
@@ -57,3 +59,5 @@ pub mod target;
 pub mod usage;
 /// What goroutines wait on: the snapshot's word against the program's.
 pub mod waits;
+/// Receives what a webhook is sent.
+pub mod webhook;

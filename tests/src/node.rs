@@ -67,6 +67,24 @@ impl Node {
         })
     }
 
+    /// Asks until what it says of itself `fits`, and returns that.
+    ///
+    /// # Errors
+    /// It never did.
+    pub fn agent_until(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Result<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let agent = self.status()?["agent"].take();
+            if fits(&agent) {
+                return Ok(agent);
+            }
+            if Instant::now() > deadline {
+                bail!("not before patience ended: {what}: {agent:#}");
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// As [`Node::run`], for one that may not come as far as being ready.
     ///
     /// # Errors
@@ -217,6 +235,31 @@ fn with_listen(configuration: &str) -> String {
     match configuration.contains("[listen]") {
         true => configuration.to_owned(),
         false => format!("{configuration}\n[listen]\naddress = \"127.0.0.1:0\"\n"),
+    }
+}
+
+/// How long the end may take.
+const ENDING: Duration = Duration::from_secs(20);
+
+impl Node {
+    /// SIGTERM, while what it writes is not read until it has ended.
+    ///
+    /// # Errors
+    /// It does not end in time.
+    pub fn stop_unread(self) -> Result<End> {
+        self.agent.hold_output(true);
+        self.agent.signal(nix::sys::signal::Signal::SIGTERM)?;
+        let deadline = Instant::now() + ENDING;
+        let stat = format!("/proc/{}/stat", self.agent.pid());
+        // Until we wait for it, it is there as a zombie.
+        while !std::fs::read_to_string(&stat)?.contains(") Z ") {
+            if Instant::now() > deadline {
+                bail!("the daemon has not ended after {ENDING:?}");
+            }
+            std::thread::sleep(PAUSE);
+        }
+        self.agent.hold_output(false);
+        self.agent.end()
     }
 }
 

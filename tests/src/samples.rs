@@ -178,6 +178,7 @@ pub fn node(target: &Arc<Identity>) -> NodeSample {
             started: moment(0),
             taken: moment(70),
             cpu_seconds: 0.31,
+            profiles_seconds: 0.1,
             probes_seconds: 0.05,
             budget_ratio: None,
             spent_ratio: None,

@@ -7,12 +7,12 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{Arc, Mutex},
     time::{Instant, SystemTime},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use gostray::{
     binary::BinaryCache,
     listen::{
@@ -30,18 +30,14 @@ use gostray::{
 };
 use gostray_tests::{
     go::{self, Mode},
-    http::{Connection, free_port},
     lines::PATIENCE,
     need, need_root_and_releases, pprof,
+    prometheus::{PROMETHEUS, PROMTOOL, Prometheus, Series, parse},
     prove::Proofs,
     skip,
     target::Target,
 };
 use nix::{sys::signal::Signal, unistd::Pid};
-use serde_json::Value;
-
-const PROMTOOL: &str = "/usr/bin/promtool";
-const PROMETHEUS: &str = "/usr/bin/prometheus";
 
 /// What a daemon would know of some processes.
 struct Told {
@@ -88,6 +84,7 @@ fn node(targets: Vec<TargetSample>) -> NodeSample {
             started: now,
             taken: now,
             cpu_seconds: 0.31,
+            profiles_seconds: 0.1,
             probes_seconds: 0.05,
             budget_ratio: Some(0.02),
             spent_ratio: Some(0.006),
@@ -295,134 +292,6 @@ for family in parse(sys.stdin.read()):
     assert_eq!(read.lines().count(), written.count());
 }
 
-/// A series: its name and labels.
-type Series = BTreeMap<String, String>;
-
-/// The series of the text format, as far as we write it.
-fn parse(text: &str) -> Result<BTreeMap<Series, f64>> {
-    let mut all = BTreeMap::new();
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let end = line.find(['{', ' ']).context("no value")?;
-        let mut series = Series::from([("__name__".into(), line[..end].into())]);
-        let mut rest = line[end..].strip_prefix('{').unwrap_or("}");
-        while !rest.starts_with('}') {
-            let (key, value) = rest.split_once("=\"").with_context(|| line.to_owned())?;
-            let (mut text, mut end, mut escaped) = (String::new(), None, false);
-            for (at, c) in value.char_indices() {
-                match c {
-                    'n' if escaped => text.push('\n'),
-                    '"' if !escaped => {
-                        end = Some(at);
-                        break;
-                    }
-                    '\\' if !escaped => {
-                        escaped = true;
-                        continue;
-                    }
-                    c => text.push(c),
-                }
-                escaped = false;
-            }
-            rest = &value[end.context("a label without an end")? + 1..];
-            rest = rest.strip_prefix(',').unwrap_or(rest);
-            series.insert(key.into(), text);
-        }
-        let value = line.rsplit(' ').next().unwrap_or_default().parse()?;
-        ensure!(all.insert(series, value).is_none(), "twice: {line}");
-    }
-    Ok(all)
-}
-
-/// Prometheus; killed when dropped.
-struct Prometheus {
-    child: Child,
-    host: String,
-    _directory: tempfile::TempDir,
-}
-
-impl Prometheus {
-    fn scraping(listener: &Listener) -> Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let config = directory.path().join("prometheus.yml");
-        let text = format!(
-            "global:\n  scrape_interval: 1s\nscrape_configs:\n- job_name: gostray\n  static_configs:\n  \
-             - targets: ['{}']\n",
-            listener.address()
-        );
-        std::fs::write(&config, text)?;
-        let check = Command::new(PROMTOOL)
-            .args(["check", "config"])
-            .arg(&config)
-            .output()?;
-        ensure!(check.status.success(), "{check:?}");
-        let host = format!("127.0.0.1:{}", free_port()?);
-        let child = Command::new(PROMETHEUS)
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                directory.path().join("data").display()
-            ))
-            .arg(format!("--web.listen-address={host}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        Ok(Self {
-            child,
-            host,
-            _directory: directory,
-        })
-    }
-
-    /// What its API answers.
-    fn ask(&self, path: &str) -> Result<Value> {
-        let body = Connection::open(&self.host)?.request("GET", path, "")?;
-        let answer: Value = serde_json::from_str(&body)?;
-        ensure!(answer["status"] == "success", "{body:.300}");
-        Ok(answer["data"].clone())
-    }
-
-    /// The newest values of our series, once there are any.
-    fn series(&self) -> Result<BTreeMap<Series, f64>> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            // {__name__=~"gostray_.+"}
-            let query = "/api/v1/query?query=%7B__name__%3D~%22gostray_.%2B%22%7D";
-            match self.ask(query) {
-                Ok(data) if data["result"].as_array().is_some_and(|all| !all.is_empty()) => {
-                    return data["result"]
-                        .as_array()
-                        .into_iter()
-                        .flatten()
-                        .map(series)
-                        .collect();
-                }
-                answer if Instant::now() > deadline => bail!("no series: {answer:?}"),
-                _ => std::thread::yield_now(),
-            }
-        }
-    }
-}
-
-/// One result of a query, without what Prometheus says of where it was scraped.
-fn series(result: &Value) -> Result<(Series, f64)> {
-    let mut labels: Series = serde_json::from_value(result["metric"].clone())?;
-    ensure!(
-        labels.remove("job").as_deref() == Some("gostray"),
-        "{result}"
-    );
-    labels.remove("instance");
-    let value = result["value"][1].as_str().context("no value")?;
-    Ok((labels, value.parse()?))
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Without what changes with each request.
 fn lasting(mut all: BTreeMap<Series, f64>) -> BTreeMap<Series, f64> {
     all.retain(|series, _| !series["__name__"].starts_with("gostray_agent_http_"));
@@ -443,8 +312,8 @@ fn prometheus_has_what_is_told() {
     let open = String::from_utf8(get(&listener, "/metrics", OPEN_METRICS).unwrap()).unwrap();
     assert_eq!(lasting(parse(&open).unwrap()), told, "the formats differ");
 
-    let prometheus = Prometheus::scraping(&listener).unwrap();
-    let scraped = lasting(prometheus.series().unwrap());
+    let prometheus = Prometheus::scraping(&listener.address().to_string()).unwrap();
+    let scraped = lasting(prometheus.series(|all| !all.is_empty()).unwrap());
     assert_eq!(scraped.len(), told.len());
     for (series, value) in &told {
         let got = scraped.get(series);

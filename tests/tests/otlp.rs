@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use gostray::export::config::{Compression, Endpoint, OtlpConfig, Protocol};
 use gostray::export::{ExportConfig, Exports, HostIdentity};
-use gostray_tests::collector::{Collector, certificate};
+use gostray_tests::collector::{Collector, attributes, certificate, only};
 use gostray_tests::lines::PATIENCE;
 use gostray_tests::{need, samples};
 use serde_json::{Value, json};
@@ -44,42 +44,6 @@ fn config(
         otlp: Some(otlp),
         ..ExportConfig::default()
     }
-}
-
-/// The only element of a list.
-fn only<'a>(value: &'a Value, list: &str) -> Result<&'a Value> {
-    let list = value[list]
-        .as_array()
-        .with_context(|| format!("no {list}"))?;
-    ensure!(list.len() == 1, "{} instead of one: {list:?}", list.len());
-    Ok(&list[0])
-}
-
-/// Attributes as one object of plain values.
-fn attributes(of: &Value) -> Value {
-    let plain = |value: &Value| -> Value {
-        let Some((kind, inner)) = value.as_object().and_then(|v| v.iter().next()) else {
-            return Value::Null;
-        };
-        match kind.as_str() {
-            // 64 bits are text in protobuf's JSON.
-            "intValue" => inner.as_str().and_then(|n| n.parse::<i64>().ok()).into(),
-            _ => inner.clone(),
-        }
-    };
-    let list = of["attributes"].as_array().cloned().unwrap_or_default();
-    let pairs = list.iter().map(|attribute| {
-        let value = &attribute["value"];
-        let value = match value["arrayValue"]["values"].as_array() {
-            Some(values) => values.iter().map(plain).collect(),
-            None => plain(value),
-        };
-        (
-            attribute["key"].as_str().unwrap_or_default().to_owned(),
-            value,
-        )
-    });
-    Value::Object(pairs.collect())
 }
 
 fn check_logs(received: &Value) -> Result<()> {
@@ -309,6 +273,46 @@ fn a_certificate_that_nobody_vouches_for_is_refused() {
         let sink = &exports.finish(Duration::ZERO)[0];
         assert_eq!(sink.errors.keys().collect::<Vec<_>>(), [&"tls"], "{sink:?}");
         assert_eq!((sink.sent, sink.dropped), (0, 1), "{sink:?}");
+    }
+}
+
+#[test]
+#[ignore = "builds an OpenTelemetry Collector"]
+fn who_is_asked_for_a_certificate_shows_it() {
+    need!(
+        gostray_tests::go::newest().is_ok(),
+        "GOSTRAY_GO_ROOTS names no Go release"
+    );
+    let (of_server, of_client) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (server, server_key) = certificate(of_server.path()).unwrap();
+    let (client, client_key) = certificate(of_client.path()).unwrap();
+    let collector = Collector::start_asking(Some((&server, &server_key)), Some(&client)).unwrap();
+    for protocol in [Protocol::Grpc, Protocol::Http] {
+        for shown in [true, false] {
+            let mut config = config(&collector, protocol, Compression::Gzip, Some(&server));
+            let otlp = config.otlp.as_mut().unwrap();
+            otlp.metrics = false;
+            if shown {
+                otlp.certificate_file = Some(client.clone());
+                otlp.key_file = Some(client_key.clone());
+            }
+            let exports = Exports::start(&config, &host()).unwrap();
+            exports.event(samples::leak(&samples::identity(), 34));
+            let deadline = Instant::now() + PATIENCE;
+            let sink = || exports.sinks().remove(0);
+            while sink().errors.is_empty() && sink().sent == 0 && Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+            let sink = &exports.finish(Duration::ZERO)[0];
+            let way = format!("{protocol:?}, shown: {shown}: {sink:?}");
+            let errors: Vec<_> = sink.errors.keys().copied().collect();
+            if shown {
+                assert_eq!((sink.sent, sink.dropped, errors.len()), (1, 0, 0), "{way}");
+            } else {
+                assert_eq!((sink.sent, sink.dropped), (0, 1), "{way}");
+                assert_eq!(errors, ["tls"], "{way}");
+            }
+        }
     }
 }
 

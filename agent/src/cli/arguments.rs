@@ -340,7 +340,7 @@ pub enum Sites {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    Interval::try_from(text.to_owned()).map(|interval| interval.0)
+    Interval::try_from(text.to_owned()).map(Interval::get)
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The configuration file: TOML, every value checked; an error names file, line and key.
 
+mod bounded;
 mod node;
 mod values;
 
-pub use node::NodeConfig;
-pub use values::{Interval, NodeBudget, NodeMemory, duration};
+pub use bounded::{Number, Period};
+pub use node::{Interval, NodeConfig};
+pub use values::{NodeBudget, NodeMemory, duration};
 
 use std::{
     fs, io,

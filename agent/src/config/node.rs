@@ -1,11 +1,14 @@
 //! `[node]`: what watching may take, and where things are.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::values::{Interval, NodeBudget, NodeMemory};
+use super::{NodeBudget, NodeMemory, Period};
 use crate::{probes::StopFile, store};
+
+/// Time between two samples: 100 ms to 1 h.
+pub type Interval = Period<100, 3_600_000>;
 
 /// What the daemon may take, and how closely it looks.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -32,7 +35,7 @@ impl Default for NodeConfig {
         Self {
             budget: NodeBudget::default(),
             memory: NodeMemory::default(),
-            interval: Interval(Duration::from_secs(10)),
+            interval: Interval::of_milliseconds(10_000),
             probes: true,
             history: true,
             history_file: store::DEFAULT_PATH.into(),

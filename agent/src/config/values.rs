@@ -30,24 +30,6 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| help())
 }
 
-/// Time between two of the same: 100 ms to 1 h.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Interval(pub Duration);
-
-impl TryFrom<String> for Interval {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let interval = duration(&text)?;
-        if (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&interval) {
-            Ok(Self(interval))
-        } else {
-            Err("an interval lies between 100ms and 1h".into())
-        }
-    }
-}
-
 /// Processor time for the whole node, as a share of one core; infinite where unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]

@@ -129,6 +129,13 @@ impl MemoryBudget {
     pub fn for_maps(self) -> u64 {
         self.0.saturating_sub(Self::AGENT) / 3
     }
+
+    /// Of the heaps that are looked through for leaks, the largest: marks take up to a 32nd, and so
+    /// half of this.
+    #[must_use]
+    pub fn largest_heap(self) -> u64 {
+        self.0.saturating_mul(16)
+    }
 }
 
 impl Default for MemoryBudget {

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use serde::Deserialize;
 
 use super::ListenError;
+use crate::config::Number;
 
 /// The port of Prometheus' exporters that OpenTelemetry has for its own.
 pub const DEFAULT_ADDRESS: SocketAddr =
@@ -23,11 +24,11 @@ pub struct ListenConfig {
     /// Names by which it may be asked, besides IP addresses and `localhost`.
     pub hosts: Vec<HostName>,
     /// Connections that are served at once; more are turned away.
-    pub connections: Count<256>,
+    pub connections: Number<1, 256>,
     /// Creation sites of a process that metrics tell apart; the others are told in sum.
-    pub sites: Count<1000>,
+    pub sites: Number<1, 1000>,
     /// The same of all processes together.
-    pub sites_of_all: Count<100_000>,
+    pub sites_of_all: Number<1, 100_000>,
 }
 
 impl Default for ListenConfig {
@@ -37,9 +38,9 @@ impl Default for ListenConfig {
             address: ListenAddress(DEFAULT_ADDRESS),
             allow_remote: false,
             hosts: Vec::new(),
-            connections: Count(16),
-            sites: Count(20),
-            sites_of_all: Count(1000),
+            connections: Number::of(16),
+            sites: Number::of(20),
+            sites_of_all: Number::of(1000),
         }
     }
 }
@@ -131,30 +132,6 @@ impl TryFrom<String> for HostName {
     }
 }
 
-/// A number from 1 to `MAX`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "i64")]
-pub struct Count<const MAX: usize>(usize);
-
-impl<const MAX: usize> Count<MAX> {
-    /// The number.
-    #[must_use]
-    pub fn get(self) -> usize {
-        self.0
-    }
-}
-
-impl<const MAX: usize> TryFrom<i64> for Count<MAX> {
-    type Error = String;
-
-    fn try_from(number: i64) -> Result<Self, String> {
-        match usize::try_from(number) {
-            Ok(number) if (1..=MAX).contains(&number) => Ok(Self(number)),
-            _ => Err(format!("{number} is not between 1 and {MAX}")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,8 +165,8 @@ mod tests {
             ("address = \"localhost:9464\"", "is no address; write"),
             ("hosts = [\"a.b:80\"]", "is no host name"),
             ("hosts = [\"\"]", "is no host name"),
-            ("connections = 0", "not between 1 and 256"),
-            ("sites = -1", "not between 1 and 1000"),
+            ("connections = 0", "lies between 1 and 256"),
+            ("sites = -1", "lies between 1 and 1000"),
             ("adress = \"127.0.0.1:1\"", "unknown field"),
         ] {
             let text = format!("[listen]\n{line}\n");

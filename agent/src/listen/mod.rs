@@ -20,7 +20,7 @@ mod status;
 mod tests;
 
 pub use client::{AskError, ask};
-pub use config::{Count, DEFAULT_ADDRESS, EXAMPLE, HostName, ListenAddress, ListenConfig};
+pub use config::{DEFAULT_ADDRESS, EXAMPLE, HostName, ListenAddress, ListenConfig};
 pub use node::{Node, Profile, ProfileError, ProfileKind};
 pub use profiles::take as take_profile;
 pub use server::Listener;

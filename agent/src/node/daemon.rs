@@ -360,6 +360,7 @@ impl Daemon {
         let mut spent = Spent {
             agent: meter::processor_time(),
             watching: self.gone.0,
+            profiles: self.view.profiles_seconds(),
             probes: self.gone.1,
         };
         for watcher in self.registry.watchers() {

@@ -17,6 +17,8 @@ pub(super) struct Spent {
     pub(super) agent: f64,
     /// Of that, what the watched processes have in their own accounts.
     pub(super) watching: f64,
+    /// Of that, what profiles took.
+    pub(super) profiles: f64,
     /// Probes in targets.
     pub(super) probes: f64,
 }
@@ -26,7 +28,8 @@ pub(super) struct Spent {
 pub(super) struct Rate {
     /// Agent and probes.
     pub(super) all: f64,
-    /// Of the agent, what belongs to no watched process: discovery, exports, requests.
+    /// Of the agent, what belongs to no watched process, and was not asked for by anybody as a profile:
+    /// discovery, exports, requests.
     pub(super) own: f64,
 }
 
@@ -55,9 +58,10 @@ impl Meter {
         let cores = |now: f64, before: f64| (now - before).max(0.0) / passed.as_secs_f64();
         let agent = cores(spent.agent, before.agent);
         let watching = cores(spent.watching, before.watching);
+        let profiles = cores(spent.profiles, before.profiles);
         self.rate = Some(Rate {
             all: agent + cores(spent.probes, before.probes),
-            own: (agent - watching).max(0.0),
+            own: (agent - watching - profiles).max(0.0),
         });
         self.last = (now, spent);
     }
@@ -100,6 +104,7 @@ mod tests {
         let spent = |agent, watching, probes| Spent {
             agent,
             watching,
+            profiles: 0.0,
             probes,
         };
         meter.update(at(0), spent(1.0, 0.0, 0.0));
@@ -110,6 +115,13 @@ mod tests {
             (rate.all - 0.03).abs() < 1e-9 && (rate.own - 0.005).abs() < 1e-9,
             "{rate:?}"
         );
+        let profile = Spent {
+            profiles: 1.9,
+            ..spent(1.95, 0.03, 0.02)
+        };
+        meter.update(at(4), profile);
+        let rate = meter.rate().expect("measured");
+        assert!(rate.all > 0.9 && rate.own < 0.01, "{rate:?}");
         assert!(processor_time() > 0.0);
         assert!(resident().is_some_and(|bytes| bytes > 1 << 20));
     }

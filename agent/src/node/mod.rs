@@ -11,6 +11,7 @@ mod manager;
 mod message;
 mod meter;
 mod privileges;
+mod profiles;
 mod registry;
 mod reload;
 mod sample;
@@ -33,7 +34,7 @@ use watcher::Settings;
 fn settings(config: &Config, watched: u64) -> Settings {
     let node = &config.node;
     Settings {
-        interval: node.interval.0,
+        interval: node.interval.get(),
         memory: MemoryBudget::of_bytes(node.memory.bytes()),
         limits: Limits::of_part(node.memory.bytes(), watched),
         stop_file: StopFile::new(node.stop_file.clone()),

@@ -24,6 +24,7 @@ impl Daemon {
         let agent = AgentSample {
             taken: SystemTime::now(),
             cpu_seconds: spent.agent,
+            profiles_seconds: spent.profiles,
             probes_seconds: spent.probes,
             spent_ratio: self.meter.rate().map(|rate| rate.all),
             memory_bytes: meter::resident(),
@@ -70,6 +71,7 @@ pub(super) fn agent(config: &Config, started: SystemTime) -> AgentSample {
         started,
         taken: started,
         cpu_seconds: 0.0,
+        profiles_seconds: 0.0,
         probes_seconds: 0.0,
         budget_ratio: budget.is_finite().then_some(budget),
         spent_ratio: None,

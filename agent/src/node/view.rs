@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::watcher::Common;
+use super::{profiles::ProfileCost, watcher::Common};
 use crate::{
     listen::{self, Profile, ProfileError, ProfileKind},
     report::node::NodeSample,
@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Shared by the daemon's loop and the listener.
 pub(super) struct View {
     common: Arc<Common>,
+    profiles: ProfileCost,
     seen: Mutex<Seen>,
 }
 
@@ -32,6 +33,7 @@ impl View {
     pub(super) fn new(common: Arc<Common>, sample: NodeSample) -> Self {
         Self {
             common,
+            profiles: ProfileCost::default(),
             seen: Mutex::new(Seen {
                 sample: Arc::new(sample),
                 went_round: Instant::now(),
@@ -57,6 +59,11 @@ impl View {
     /// All that ran at the beginning is decided about.
     pub(super) fn is_ready(&self) {
         self.seen().waits_for = None;
+    }
+
+    /// Processor time that profiles have taken, in seconds.
+    pub(super) fn profiles_seconds(&self) -> f64 {
+        self.profiles.seconds()
     }
 
     pub(super) fn is_stopping(&self) {
@@ -93,6 +100,12 @@ impl listen::Node for View {
         if !is_watched {
             return Err(ProfileError::NotWatched { pid });
         }
-        listen::take_profile(pid, kind, &self.common.binaries, &ProveOptions::default())
+        let memory = self.common.settings().memory;
+        let options = ProveOptions {
+            max_heap_bytes: memory.largest_heap(),
+            ..ProveOptions::default()
+        };
+        self.profiles
+            .of(|| listen::take_profile(pid, kind, &self.common.binaries, &options))
     }
 }

@@ -92,7 +92,7 @@ impl Session {
                 landmarks: *passes.landmarks(),
                 pid,
                 budget: options.budget,
-                memory: options.memory.bytes(),
+                memory: options.memory,
             })
         });
         let proving = proving.transpose();

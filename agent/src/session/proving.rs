@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     binary::{GoBinary, LoadBias, RuntimeAddress},
-    governor::Budget,
+    governor::{Budget, MemoryBudget},
     memory::LiveMemory,
     proof::{ProofError, Watch},
 };
@@ -38,8 +38,6 @@ const UNLIMITED: f64 = 0.5;
 const PAUSE: Duration = Duration::from_secs(180);
 /// Passes are at least so far apart.
 const BETWEEN: Duration = Duration::from_secs(1);
-/// Heaps that are looked through, by the agent's own memory budget: marks take up to a 32nd.
-const HEAP_FOR_MEMORY: u64 = 16;
 /// A thread that waits looks so often whether it is to end.
 const NAP: Duration = Duration::from_millis(100);
 
@@ -55,7 +53,7 @@ pub(super) struct Target {
     /// Of agent and probes.
     pub(super) budget: Budget,
     /// Of the agent, in bytes.
-    pub(super) memory: u64,
+    pub(super) memory: MemoryBudget,
 }
 
 /// What is shared with the thread.
@@ -194,7 +192,7 @@ impl Drop for Proving {
 fn prove(target: &Target, memory: &LiveMemory, shared: &Shared) -> Result<Found, ProveError> {
     let mut spent = spending::of_thread();
     let program = Program::new(target.binary.clone(), target.bias, memory)?;
-    let max_heap = target.memory.saturating_mul(HEAP_FOR_MEMORY);
+    let max_heap = target.memory.largest_heap();
     let mut prover = Prover::new(&program, memory, target.landmarks, max_heap)?;
     let mut watch = Ends { shared };
     let mut pay = || {

@@ -1,8 +1,10 @@
 //! `[kubernetes]` of the configuration.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf};
 
 use serde::Deserialize;
+
+use crate::config::Period;
 
 /// Whom to ask for a node's pods, and how. There is no secret in it: the token is in a file.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub struct KubernetesConfig {
     /// Whether the server's certificate is not checked at all.
     pub insecure_skip_verify: bool,
     /// How often to ask.
-    pub interval: Interval,
+    pub interval: Period<5000, 3_600_000>,
 }
 
 impl KubernetesConfig {
@@ -59,7 +61,7 @@ impl Default for KubernetesConfig {
             token_file: PathBuf::from(format!("{ACCOUNT}/token")),
             ca_file: PathBuf::from(format!("{ACCOUNT}/ca.crt")),
             insecure_skip_verify: false,
-            interval: Interval::default(),
+            interval: Period::of_milliseconds(30_000),
         }
     }
 }
@@ -165,42 +167,6 @@ impl TryFrom<String> for NodeName {
     }
 }
 
-/// A time between two questions, such as `30s` or `5m`.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(try_from = "String")]
-pub struct Interval(Duration);
-
-impl Interval {
-    /// How long.
-    #[must_use]
-    pub fn duration(self) -> Duration {
-        self.0
-    }
-}
-
-impl Default for Interval {
-    fn default() -> Self {
-        Self(Duration::from_secs(30))
-    }
-}
-
-impl TryFrom<String> for Interval {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        const WRONG: &str = "write a time from 5s to 1h, such as \"30s\" or \"5m\"";
-        let units = [("s", 1), ("m", 60), ("h", 3600)];
-        let found = units.into_iter().find_map(|(unit, seconds)| {
-            let count: u64 = text.strip_suffix(unit)?.parse().ok()?;
-            count.checked_mul(seconds)
-        });
-        match found {
-            Some(seconds @ 5..=3600) => Ok(Self(Duration::from_secs(seconds))),
-            _ => Err(WRONG),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
@@ -270,8 +236,8 @@ mod tests {
         line 1: write it as https://HOST:PORT
         line 1: a node's name has lower-case letters, digits, `-` and `.`
         line 1: a node's name has lower-case letters, digits, `-` and `.`
-        line 1: write a time from 5s to 1h, such as "30s" or "5m"
-        line 1: write a time from 5s to 1h, such as "30s" or "5m"
+        line 1: this time lies between 5s and 1h
+        line 1: this time lies between 5s and 1h
         line 1: invalid type: integer `30`, expected a string
         line 1: unknown field `token`, expected one of `source`, `url`, `node`, `token_file`, `ca_file`, `insecure_skip_verify`, `interval`
         "#);

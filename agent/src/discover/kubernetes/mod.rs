@@ -13,7 +13,7 @@ mod pod_list;
 #[cfg(feature = "kubernetes")]
 mod watcher;
 
-pub use config::{Interval, KubernetesConfig, NodeName, ServerUrl, Source};
+pub use config::{KubernetesConfig, NodeName, ServerUrl, Source};
 #[cfg(feature = "kubernetes")]
 pub use error::KubernetesError;
 #[cfg(feature = "kubernetes")]

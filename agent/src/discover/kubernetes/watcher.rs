@@ -58,7 +58,7 @@ impl Kubernetes {
             return Ok(None);
         }
         let question = Question::new(config)?;
-        Self::asking(question, config.interval.duration(), LEAST).map(Some)
+        Self::asking(question, config.interval.get(), LEAST).map(Some)
     }
 
     pub(super) fn asking(

@@ -5,13 +5,12 @@ mod otlp;
 mod stdout;
 #[cfg(test)]
 mod tests;
-mod values;
 mod webhook;
 
+pub use crate::config::{Number, Period};
 pub use filter::{Events, WantedVerdict};
 pub use otlp::{Compression, Endpoint, OtlpConfig, Protocol};
 pub use stdout::StdoutConfig;
-pub use values::{Number, Period};
 pub use webhook::{WebUrl, WebhookConfig};
 
 /// All of them.

@@ -101,7 +101,7 @@ fn what_is_wrong_is_said_without_secrets() {
     2: an endpoint is shown in logs: put what is secret into headers
     2: unknown variant `udp`, expected one of `grpc`, `http`, `http/protobuf`
     2: invalid type: integer `5`, expected a string
-    2: a time is a number and its unit, such as "500ms", "15s", "5m" or "1h"
+    2: `5` is no time; write a number and its unit, such as 500ms, 30s, 5m or 1h
     2: this number lies between 0 and 500
     2: a secret is text: put it in quotes
     2: unknown field `endpiont`, expected one of `endpoint`, `protocol`, `insecure`, `headers`, `headers_file`, `compression`, `timeout`, `ca_file`, `certificate_file`, `key_file`, `events`, `metrics`, `interval`, `sites`, `queue`, `retry_for`
@@ -109,7 +109,7 @@ fn what_is_wrong_is_said_without_secrets() {
     2: the address begins with http:// or https://
     1: missing field `url`
     3: unknown variant `sure`, expected one of `suspect`, `likely`, `proven`
-    2: this time lies between 1s and 86400s
+    2: this time lies between 1s and 24h
     "#);
 }
 

@@ -1,7 +1,7 @@
 //! A leak's attributes. `docs/otlp.md` has them all.
 
 use super::attributes::{Attributes, stacktrace};
-use crate::report::{Leak, SiteName};
+use crate::report::{Leak, SiteName, WaitsOn};
 
 /// Where the goroutines are created.
 pub(super) fn site(attributes: &mut Attributes, site: &SiteName) {
@@ -43,6 +43,10 @@ pub(super) fn leak(attributes: &mut Attributes, leak: &Leak) {
         .text_of("gostray.leak.wait_reason", leak.wait_reason.as_ref())
         .text_of("gostray.leak.pattern", leak.pattern.as_ref())
         .texts("gostray.leak.evidence", &leak.evidence)
+        .texts(
+            "gostray.leak.waits_on",
+            leak.waits_on.iter().filter_map(json),
+        )
         .text_of("gostray.leak.advice", leak.advice.as_ref())
         .text_of("gostray.leak.example", leak.example.as_ref())
         .text_of("gostray.leak.created_by", stack(&leak.created_by))
@@ -56,6 +60,11 @@ pub(super) fn leak(attributes: &mut Attributes, leak: &Leak) {
     }
     history(attributes, leak);
     impact(attributes, leak);
+}
+
+/// Different kinds have different fields, for which there are no attributes of attributes.
+fn json(waits_on: &WaitsOn) -> Option<String> {
+    serde_json::to_string(waits_on).ok()
 }
 
 fn history(attributes: &mut Attributes, leak: &Leak) {

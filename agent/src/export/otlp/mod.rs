@@ -17,3 +17,5 @@ mod tests;
 pub(super) use logs::Logs;
 pub(super) use metrics::Metrics;
 pub(super) use settings::{OtlpSettings, Signal};
+#[cfg(test)]
+pub(super) use status::with_delay;

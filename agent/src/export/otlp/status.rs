@@ -55,8 +55,9 @@ pub(super) fn retry_delay(details: &[u8]) -> Option<Duration> {
     Some(Duration::new(seconds, nanos))
 }
 
+/// An encoded status that says when to come back.
 #[cfg(test)]
-pub(super) fn with_delay(code: i32, seconds: i64) -> Vec<u8> {
+pub(in crate::export) fn with_delay(code: i32, seconds: i64) -> Vec<u8> {
     let info = RetryInfo {
         retry_delay: Some(Delay { seconds, nanos: 5 }),
     };

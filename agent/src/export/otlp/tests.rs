@@ -201,6 +201,7 @@ fn a_leak_reads_well() {
     gostray.leak.wait_reason = "chan send"
     gostray.leak.pattern = "channel_send"
     gostray.leak.evidence = 2 values
+    gostray.leak.waits_on = 1 values
     gostray.leak.advice = "main.search.func1 (search.go:33) sends to a receiver that has gone or never came (started by main.search at search.go:31)."
     gostray.leak.example = "select {\ncase results <- value:\ncase <-ctx.Done():\n\treturn\n}"
     gostray.leak.created_by = "main.search(...)\n\t/src/app/search.go:31\nmain.(*server).find(...)\n\t/src/app/server.go:57\n"

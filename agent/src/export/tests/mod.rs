@@ -1,5 +1,7 @@
 //! All sinks together, against receivers that say what they are told to say.
 
+mod grpc;
+mod grpc_receiver;
 mod receiver;
 
 use std::{

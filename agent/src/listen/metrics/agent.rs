@@ -80,6 +80,14 @@ pub(super) fn write(
         (
             about_in(
                 In::Seconds,
+                "gostray_agent_profiles_cpu",
+                "Of that, what profiles took that were asked for: it is not in the budget.",
+            ),
+            agent.profiles_seconds,
+        ),
+        (
+            about_in(
+                In::Seconds,
                 "gostray_agent_probes_cpu",
                 "Processor time its probes have taken in targets: hits are counted, what one costs is estimated.",
             ),

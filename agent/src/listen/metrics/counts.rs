@@ -1,25 +1,9 @@
 //! Counts that only rise, and distributions, as they are told.
 
-use crate::report::{SiteCounts, node::BucketCount};
-
-/// Upper bounds of lifetimes in seconds: powers of four from a microsecond to most of a day.
-pub(super) static LIFETIMES: [f64; 19] = powers_of_four(1.0);
-
-/// Upper bounds of scheduling latencies in seconds: powers of four from 62.5 ns to four minutes.
-pub(super) static LATENCIES: [f64; 17] = powers_of_four(0.0625);
-
-/// From `first` microseconds on.
-const fn powers_of_four<const N: usize>(first: f64) -> [f64; N] {
-    let mut bounds = [0.0; N];
-    let mut micros = first;
-    let mut n = 0;
-    while n < N {
-        bounds[n] = micros / 1e6;
-        micros *= 4.0;
-        n += 1;
-    }
-    bounds
-}
+use crate::report::{
+    SiteCounts,
+    node::{BucketCount, LIFETIME_BOUNDS, bucket_below},
+};
 
 /// A histogram with bounds that never change.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,9 +35,7 @@ impl Distribution {
     /// its upper bound; those without one at the highest of ours.
     pub(super) fn add(&mut self, finer: &[BucketCount], at: f64) {
         for bucket in finer {
-            let bound = self
-                .bounds
-                .partition_point(|bound| *bound < bucket.below_seconds);
+            let bound = bucket_below(self.bounds, bucket.below_seconds);
             self.counts[bound] += bucket.count;
             let highest = self.bounds.last().copied().unwrap_or_default();
             let value = if bucket.below_seconds.is_finite() {
@@ -92,7 +74,7 @@ impl Counts {
         Self {
             created: 0,
             exited: 0,
-            lifetimes: Distribution::empty(&LIFETIMES),
+            lifetimes: Distribution::empty(&LIFETIME_BOUNDS),
         }
     }
 
@@ -138,24 +120,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_are_powers_of_four() {
-        assert_eq!(LIFETIMES[..4], [1e-6, 4e-6, 1.6e-5, 6.4e-5]);
-        assert_eq!(LIFETIMES[18], 68_719.476_736);
-        assert_eq!(LATENCIES[..3], [6.25e-8, 2.5e-7, 1e-6]);
-    }
-
-    #[test]
     fn what_lies_on_both_sides_of_a_bound_is_below_the_next() {
         let bucket = |below_seconds, count| BucketCount {
             below_seconds,
             count,
         };
-        let mut told = Distribution::empty(&LIFETIMES);
+        let mut told = Distribution::empty(&LIFETIME_BOUNDS);
         told.add(
             &[
                 bucket(0.000_000_512, 1),
                 bucket(1e-6, 2),
-                // From 0.5 to 1.024 microseconds.
                 bucket(0.000_001_024, 4),
                 bucket(65_536.0, 8),
                 bucket(131_072.0, 16),
@@ -166,12 +140,7 @@ mod tests {
         let buckets: Vec<_> = told.buckets().filter(|(_, count)| *count > 0).collect();
         assert_eq!(
             buckets,
-            [
-                (1e-6, 3),
-                (4e-6, 4),
-                (68_719.476_736, 8),
-                (f64::INFINITY, 48)
-            ]
+            [(1.024e-6, 7), (70_368.744_177_664, 8), (f64::INFINITY, 48)]
         );
         assert_eq!(told.count(), 63);
         assert!(told.seconds > 8.0 * 65_536.0 * 0.75, "{told:?}");

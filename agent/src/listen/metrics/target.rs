@@ -7,14 +7,14 @@ use std::{
 };
 
 use super::{
-    counts::{Distribution, LATENCIES},
+    counts::Distribution,
     families::{Families, In, about, about_in},
     labels::{self, Label, SiteLabels},
     sites::{Chosen, Line},
 };
 use crate::{
     detect::Verdict,
-    report::node::{RuntimeMetrics, TargetSample},
+    report::node::{LATENCY_BOUNDS, RuntimeMetrics, TargetSample},
 };
 
 /// A process with the labels of all its metrics.
@@ -465,7 +465,7 @@ pub(super) fn write_runtime(targets: &[Target<'_>], families: &mut Families<'_>)
         about_in(In::Seconds, "gostray_go_schedule_duration", "How long goroutines waited, ready to run, until they ran; the sum is an upper estimate."),
         targets.iter().filter_map(|target| {
             let schedule = target.sample.runtime.schedule.as_ref()?;
-            let mut told = Distribution::empty(&LATENCIES);
+            let mut told = Distribution::empty(&LATENCY_BOUNDS);
             // The runtime's buckets are narrow: their upper bound is a fair estimate.
             told.add(&schedule.buckets, 1.0);
             Some((target.alone(), told))

@@ -107,26 +107,26 @@ fn all_that_is_known_is_told() {
     # TYPE gostray_site_lifetime_seconds histogram
     gostray_site_lifetime_seconds_sum{TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 409.73107200000006
     gostray_site_lifetime_seconds_count{TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 10000
-    gostray_site_lifetime_seconds_bucket{le="0.000001",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 0
-    gostray_site_lifetime_seconds_bucket{le="0.000004",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 0
-    gostray_site_lifetime_seconds_bucket{le="0.000016",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 0
-    gostray_site_lifetime_seconds_bucket{le="0.000064",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 0
-    gostray_site_lifetime_seconds_bucket{le="0.000256",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 0
-    gostray_site_lifetime_seconds_bucket{le="0.001024",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 0
-    gostray_site_lifetime_seconds_bucket{le="0.004096",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 9000
-    gostray_site_lifetime_seconds_bucket{le="0.016384",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 9000
-    gostray_site_lifetime_seconds_bucket{le="0.065536",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 9000
+    gostray_site_lifetime_seconds_bucket{le="0.000001024",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 0
+    gostray_site_lifetime_seconds_bucket{le="0.000004096",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 0
+    gostray_site_lifetime_seconds_bucket{le="0.000016384",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 0
+    gostray_site_lifetime_seconds_bucket{le="0.000065536",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 0
+    gostray_site_lifetime_seconds_bucket{le="0.000262144",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 0
+    gostray_site_lifetime_seconds_bucket{le="0.001048576",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 9000
+    gostray_site_lifetime_seconds_bucket{le="0.004194304",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 9000
+    gostray_site_lifetime_seconds_bucket{le="0.016777216",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 9000
+    gostray_site_lifetime_seconds_bucket{le="0.067108864",TARGET,site="main.search:31",start="main.search.func1",file="/src/app/search.go"} 9000
     gostray_site_lifetime_seconds_sum{TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 409.73107200000006
     gostray_site_lifetime_seconds_count{TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 10000
-    gostray_site_lifetime_seconds_bucket{le="0.000001",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 0
-    gostray_site_lifetime_seconds_bucket{le="0.000004",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 0
-    gostray_site_lifetime_seconds_bucket{le="0.000016",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 0
-    gostray_site_lifetime_seconds_bucket{le="0.000064",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 0
-    gostray_site_lifetime_seconds_bucket{le="0.000256",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 0
-    gostray_site_lifetime_seconds_bucket{le="0.001024",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 0
-    gostray_site_lifetime_seconds_bucket{le="0.004096",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 9000
-    gostray_site_lifetime_seconds_bucket{le="0.016384",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 9000
-    gostray_site_lifetime_seconds_bucket{le="0.065536",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 9000
+    gostray_site_lifetime_seconds_bucket{le="0.000001024",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 0
+    gostray_site_lifetime_seconds_bucket{le="0.000004096",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 0
+    gostray_site_lifetime_seconds_bucket{le="0.000016384",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 0
+    gostray_site_lifetime_seconds_bucket{le="0.000065536",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 0
+    gostray_site_lifetime_seconds_bucket{le="0.000262144",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 0
+    gostray_site_lifetime_seconds_bucket{le="0.001048576",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 9000
+    gostray_site_lifetime_seconds_bucket{le="0.004194304",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 9000
+    gostray_site_lifetime_seconds_bucket{le="0.016777216",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 9000
+    gostray_site_lifetime_seconds_bucket{le="0.067108864",TARGET,site="main.(*pool).start:12",start="main.search.func1",file="/src/app/pool.go"} 9000
     # TYPE gostray_go_goroutines gauge
     gostray_go_goroutines{TARGET} 416
     # TYPE gostray_go_memory_used_bytes gauge
@@ -145,15 +145,15 @@ fn all_that_is_known_is_told() {
     # TYPE gostray_go_schedule_duration_seconds histogram
     gostray_go_schedule_duration_seconds_sum{TARGET} 0.1009
     gostray_go_schedule_duration_seconds_count{TARGET} 1000
-    gostray_go_schedule_duration_seconds_bucket{le="0.000001",TARGET} 900
-    gostray_go_schedule_duration_seconds_bucket{le="0.000004",TARGET} 900
-    gostray_go_schedule_duration_seconds_bucket{le="0.000016",TARGET} 900
-    gostray_go_schedule_duration_seconds_bucket{le="0.000064",TARGET} 900
-    gostray_go_schedule_duration_seconds_bucket{le="0.000256",TARGET} 900
-    gostray_go_schedule_duration_seconds_bucket{le="0.001024",TARGET} 1000
-    gostray_go_schedule_duration_seconds_bucket{le="0.004096",TARGET} 1000
-    gostray_go_schedule_duration_seconds_bucket{le="0.016384",TARGET} 1000
-    gostray_go_schedule_duration_seconds_bucket{le="0.065536",TARGET} 1000
+    gostray_go_schedule_duration_seconds_bucket{le="0.000001024",TARGET} 900
+    gostray_go_schedule_duration_seconds_bucket{le="0.000004096",TARGET} 900
+    gostray_go_schedule_duration_seconds_bucket{le="0.000016384",TARGET} 900
+    gostray_go_schedule_duration_seconds_bucket{le="0.000065536",TARGET} 900
+    gostray_go_schedule_duration_seconds_bucket{le="0.000262144",TARGET} 900
+    gostray_go_schedule_duration_seconds_bucket{le="0.001048576",TARGET} 1000
+    gostray_go_schedule_duration_seconds_bucket{le="0.004194304",TARGET} 1000
+    gostray_go_schedule_duration_seconds_bucket{le="0.016777216",TARGET} 1000
+    gostray_go_schedule_duration_seconds_bucket{le="0.067108864",TARGET} 1000
     # TYPE gostray_agent_info gauge
     gostray_agent_info{version="0.1.0"} 1
     # TYPE gostray_agent_start_time_seconds gauge
@@ -168,6 +168,8 @@ fn all_that_is_known_is_told() {
     gostray_agent_memory_budget_bytes 256000000.0
     # TYPE gostray_agent_cpu_seconds_total counter
     gostray_agent_cpu_seconds_total 0.31
+    # TYPE gostray_agent_profiles_cpu_seconds_total counter
+    gostray_agent_profiles_cpu_seconds_total 0.1
     # TYPE gostray_agent_probes_cpu_seconds_total counter
     gostray_agent_probes_cpu_seconds_total 0.05
     # TYPE gostray_agent_processes gauge

@@ -28,11 +28,13 @@ pub struct AgentSample {
     pub taken: SystemTime,
     /// Processor time it has used, all threads, user and system.
     pub cpu_seconds: f64,
+    /// Of that, what profiles took that somebody asked for: it is not in the budget, but in what was spent.
+    pub profiles_seconds: f64,
     /// Processor time its probes have taken in targets.
     pub probes_seconds: f64,
-    /// What both may be, in cores; null without a limit.
+    /// What both may be, in cores, without profiles; null without a limit.
     pub budget_ratio: Option<f64>,
-    /// What both have been lately, in cores; null in the first second.
+    /// What both have been lately, in cores, profiles included; null in the first second.
     pub spent_ratio: Option<f64>,
     /// Its own memory: RSS.
     pub memory_bytes: Option<u64>,

@@ -1,6 +1,7 @@
 //! What a node's agent knows, as data: the one model that every sink writes, each in its own format.
 
 mod agent;
+mod bounds;
 mod identity;
 mod line;
 mod runtime;
@@ -10,6 +11,7 @@ pub(crate) mod samples;
 mod status;
 
 pub use agent::{AgentSample, NodeSample, ProcessCounts, ProcessFailure, SinkSample};
+pub use bounds::{LATENCY_BOUNDS, LIFETIME_BOUNDS, bucket_below};
 pub use identity::{Container, Engine, Identity, Pod, Service};
 pub use runtime::{BucketCount, RuntimeMetrics, ScheduleLatencies};
 pub use sample::{GoroutineState, StateCount, TargetEvent, TargetSample};

@@ -109,6 +109,7 @@ pub(crate) fn node() -> NodeSample {
             started: moment(0),
             taken: moment(70),
             cpu_seconds: 0.31,
+            profiles_seconds: 0.1,
             probes_seconds: 0.05,
             budget_ratio: Some(0.02),
             spent_ratio: Some(0.006),

@@ -37,6 +37,12 @@ fn costs(agent: &AgentSample, span: Span) -> Vec<Metric> {
         )
         .up_and_down([span.whole(agent.memory_budget_bytes)]),
         named(
+            "gostray.agent.profiles.time",
+            "s",
+            "Processor time of the agent that profiles took which were asked for.",
+        )
+        .counter([span.real(agent.profiles_seconds)]),
+        named(
             "gostray.agent.probes.time",
             "s",
             "Processor time that its probes have taken in watched processes.",

@@ -4,10 +4,13 @@
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 
 use super::{
-    histogram::{Counted, LATENCIES},
+    histogram::Counted,
     points::{Span, named},
 };
-use crate::{export::otlp::attributes::Attributes, report::node::TargetSample};
+use crate::{
+    export::otlp::attributes::Attributes,
+    report::node::{LATENCY_BOUNDS, TargetSample},
+};
 
 /// Those that are known.
 pub(super) fn metrics(sample: &TargetSample) -> Vec<Metric> {
@@ -27,7 +30,7 @@ pub(super) fn metrics(sample: &TargetSample) -> Vec<Metric> {
         Some(point.of("go.memory.type", kind))
     });
     let waited = runtime.schedule.as_ref().map(|schedule| {
-        let counted = Counted::of(&LATENCIES, &schedule.buckets);
+        let counted = Counted::of(&LATENCY_BOUNDS, &schedule.buckets);
         (span, Attributes::default(), counted)
     });
     vec![

@@ -11,8 +11,11 @@ use std::{
     time::SystemTime,
 };
 
-use super::histogram::{Counted, LIFETIMES};
-use crate::report::{SiteCounts, SiteName, node::TargetSample};
+use super::histogram::Counted;
+use crate::report::{
+    SiteCounts, SiteName,
+    node::{LIFETIME_BOUNDS, TargetSample},
+};
 
 /// The series of one process.
 #[derive(Debug, Default)]
@@ -56,7 +59,7 @@ impl Sums {
         Self {
             created: 0,
             exited: 0,
-            lifetimes: Counted::none(&LIFETIMES),
+            lifetimes: Counted::none(&LIFETIME_BOUNDS),
         }
     }
 
@@ -64,7 +67,7 @@ impl Sums {
         Self {
             created: site.created,
             exited: site.exited + site.exited_older,
-            lifetimes: Counted::of(&LIFETIMES, &site.lifetimes),
+            lifetimes: Counted::of(&LIFETIME_BOUNDS, &site.lifetimes),
         }
     }
 

@@ -58,10 +58,14 @@ impl NodeStatus<'_> {
         let budget = agent.budget_ratio.map_or(", no budget".into(), |budget| {
             format!(" of {}", per_cent(budget))
         });
+        let profiles = match agent.profiles_seconds {
+            few if few < 0.05 => String::new(),
+            seconds => format!(", {seconds:.1} s profiles"),
+        };
         let memory = agent.memory_bytes.map_or("not known".into(), size);
         writeln!(
             output,
-            "  processors {spent}{budget}; {:.1} s in all, of these {:.1} s probes",
+            "  processors {spent}{budget}; {:.1} s in all, of these {:.1} s probes{profiles}",
             agent.cpu_seconds + agent.probes_seconds,
             agent.probes_seconds,
         )?;

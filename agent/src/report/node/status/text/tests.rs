@@ -39,7 +39,7 @@ fn with_leaks(count: usize) -> NodeSample {
 fn agent_sinks_errors_and_processes() {
     insta::assert_snapshot!(text(&with_leaks(1), 100), @r#"
     gostray 0.1.0, up 70 s, configuration read again 1 time
-      processors 0.60 % of 2.00 %; 0.4 s in all, of these 0.1 s probes
+      processors 0.60 % of 2.00 %; 0.4 s in all, of these 0.1 s probes, 0.1 s profiles
       memory 58.2 MiB of 244.1 MiB
       1 process watched (1 lifetimes), 2 left alone, 1 cannot be watched
 
@@ -82,7 +82,7 @@ fn little_is_known_at_first() {
     node.agent.memory_bytes = None;
     insta::assert_snapshot!(text(&node, 100), @r#"
     gostray 0.1.0, up 70 s, configuration read again 1 time
-      processors not known yet, no budget; 0.4 s in all, of these 0.1 s probes
+      processors not known yet, no budget; 0.4 s in all, of these 0.1 s probes, 0.1 s profiles
       memory not known of 244.1 MiB
       0 processes watched, 2 left alone, 1 cannot be watched
 

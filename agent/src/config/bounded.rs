@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::duration;
+
 /// A time with its unit, such as `"15s"`, from `MIN` to `MAX` milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -37,31 +39,26 @@ impl<const MIN: u64, const MAX: u64> TryFrom<String> for Period<MIN, MAX> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let period = parsed(&text).ok_or_else(|| {
-            "a time is a number and its unit, such as \"500ms\", \"15s\", \"5m\" or \"1h\""
-                .to_owned()
-        })?;
+        let period = duration(&text)?;
         let (min, max) = (Duration::from_millis(MIN), Duration::from_millis(MAX));
         if (min..=max).contains(&period) {
             Ok(Self(period))
         } else {
-            Err(format!("this time lies between {min:?} and {max:?}"))
+            let (min, max) = (written(min), written(max));
+            Err(format!("this time lies between {min} and {max}"))
         }
     }
 }
 
-fn parsed(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = text.split_at(digits);
-    let number: f64 = number.parse().ok()?;
-    let unit = match unit {
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(number * unit).ok()
+/// As it is written in the configuration.
+fn written(time: Duration) -> String {
+    let milliseconds = time.as_millis();
+    for (unit, name) in [(3_600_000, "h"), (60_000, "m"), (1000, "s")] {
+        if milliseconds > 0 && milliseconds.is_multiple_of(unit) {
+            return format!("{}{name}", milliseconds / unit);
+        }
+    }
+    format!("{milliseconds}ms")
 }
 
 /// A number from `MIN` to `MAX`.
@@ -109,11 +106,11 @@ mod tests {
         assert_eq!(read("1m"), Ok(Duration::from_secs(60)));
         assert_eq!(
             read("2m"),
-            Err("this time lies between 100ms and 60s".into())
+            Err("this time lies between 100ms and 1m".into())
         );
-        for wrong in ["", "5", "s", "-1s", "1d", "1.2.3s", "99999999999999999999h"] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
+        assert!(read("soon").is_err());
+        let long = Period::<0, 86_400_000>::try_from("25h".to_owned());
+        assert_eq!(long, Err("this time lies between 0ms and 24h".into()));
     }
 
     #[test]
