@@ -13,9 +13,16 @@ var (
 	garbage *leaf
 )
 
-// grow adds to the heap in small objects, a hundred times a second.
+// Bytes that are held at most: a prover that is slow must not make the heap larger and so be slower.
+const most = 300 << 20
+
+// grow adds to the heap in small objects, a hundred times a second; when there is much of it all is
+// dropped at once.
 func grow(bytes int) {
 	for range time.NewTicker(10 * time.Millisecond).C {
+		if len(heap)*64 > most {
+			heap = nil
+		}
 		for n := 0; n < bytes/100; n += 64 {
 			heap = append(heap, &leaf{data: [5]int{n}})
 		}

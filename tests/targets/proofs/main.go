@@ -7,7 +7,7 @@
 //	truth          the numbers of all goroutines started so far, by scenario, as JSON
 //	oracle         the numbers of those that Go's own detector calls leaked (from Go 1.27 on), as JSON
 //	dump           the text of pprof's goroutine profile with debug=2, as a JSON string
-//	grow BYTES     from now on so much a second is added to the heap, and kept
+//	grow BYTES     from now on so much a second is added to the heap, and dropped now and then
 //	churn          from now on the collector has much to do
 //	collect        runs the collector twice
 //
