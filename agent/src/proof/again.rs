@@ -65,7 +65,7 @@ impl Again {
                 break;
             };
             left = rest;
-            objects.read(marks.spans(), &spans, &mut |read| {
+            objects.read_each(marks.spans(), &spans, &mut |read| {
                 let first = read.span.first_word as usize * 64;
                 let from = generation.partition_point(|(span, _)| *span < read.number);
                 let its = generation[from..].iter();

@@ -56,6 +56,27 @@ impl Bits {
         }
     }
 
+    /// The first that is set from `bit` on.
+    pub(super) fn next_from(&self, bit: usize) -> Option<usize> {
+        let first = bit / 64;
+        let masked = self.words.get(first)? & (u64::MAX << (bit % 64));
+        let rest = self.words.iter().skip(first + 1).copied();
+        let mut words = (first..).zip(std::iter::once(masked).chain(rest));
+        let (index, word) = words.find(|(_, word)| *word != 0)?;
+        Some(index * 64 + word.trailing_zeros() as usize)
+    }
+
+    /// The last that is set before `bit`.
+    pub(super) fn last_before(&self, bit: usize) -> Option<usize> {
+        let behind = bit.min(self.words.len() * 64);
+        let last = behind.checked_sub(1)? / 64;
+        let masked = self.words[last] & (u64::MAX >> (63 - (behind - 1) % 64));
+        let rest = self.words[..last].iter().copied().rev();
+        let mut words = (0..=last).rev().zip(std::iter::once(masked).chain(rest));
+        let (index, word) = words.find(|(_, word)| *word != 0)?;
+        Some(index * 64 + 63 - word.leading_zeros() as usize)
+    }
+
     /// Sixty-four of them, the first one lowest.
     #[inline]
     #[must_use]
@@ -95,6 +116,25 @@ mod tests {
         assert_eq!(ones(bits.word(1)).collect::<Vec<_>>(), [5]);
         bits.clear(69);
         assert_eq!(bits, Bits::for_count(70));
+    }
+
+    #[test]
+    fn neighbours_are_found_both_ways() {
+        let mut bits = Bits::for_count(200);
+        for bit in [0, 63, 64, 130] {
+            bits.set(bit);
+        }
+        let up: Vec<_> = [0, 1, 64, 65, 131, 500]
+            .map(|bit| bits.next_from(bit))
+            .into();
+        assert_eq!(up, [Some(0), Some(63), Some(64), Some(130), None, None]);
+        let down: Vec<_> = [0, 1, 64, 65, 131, 500]
+            .map(|bit| bits.last_before(bit))
+            .into();
+        assert_eq!(
+            down,
+            [None, Some(0), Some(63), Some(64), Some(130), Some(130)]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{
     ProofError,
     bits::{Bits, ones},
     paths::{Paths, Root},
+    sweep::Sweep,
 };
 use crate::runtime::heap::Spans;
 
@@ -26,9 +27,9 @@ pub struct Marks<'a> {
     free: Bits,
     /// Objects that are not to be read.
     leaves: HashSet<usize>,
-    /// Spans with objects that were reached and not read, each once.
-    waiting: Vec<u32>,
+    /// Spans with objects that were reached and not read, and how many.
     is_waiting: Bits,
+    waiting: usize,
     /// Pages of the heap where a word points to and there was no object when the books were read.
     strange: HashSet<u64>,
     too_strange: bool,
@@ -46,7 +47,7 @@ impl<'a> Marks<'a> {
             read: Bits::zeroes(spans.bit_words()),
             free: Bits::of(spans.free_objects()),
             leaves: HashSet::new(),
-            waiting: Vec::new(),
+            waiting: 0,
             is_waiting: Bits::for_count(spans.all().len()),
             strange: HashSet::new(),
             too_strange: false,
@@ -125,7 +126,7 @@ impl<'a> Marks<'a> {
 
     fn wait(&mut self, span: u32) {
         if self.is_waiting.set(span as usize) {
-            self.waiting.push(span);
+            self.waiting += 1;
         }
     }
 
@@ -168,19 +169,39 @@ impl<'a> Marks<'a> {
         true
     }
 
-    /// Spans that wait to be read, by address; from now on they do not.
-    pub(super) fn take_waiting(&mut self) -> Vec<u32> {
-        let mut spans = std::mem::take(&mut self.waiting);
-        for span in &spans {
-            self.is_waiting.clear(*span as usize);
+    /// The next spans on the way of `sweep` that wait to be read, of `bytes` together or a little more; from
+    /// now on they do not wait. None only where none waits.
+    pub(super) fn take_waiting(&mut self, sweep: &mut Sweep, bytes: u64) -> Vec<u32> {
+        let mut taken = Vec::new();
+        let mut held = 0;
+        while held < bytes && self.waiting > 0 {
+            let Some(span) = sweep.next(&self.is_waiting) else {
+                // Those of the other way may point to what has been taken here.
+                match taken.is_empty() {
+                    true => continue,
+                    false => break,
+                }
+            };
+            self.stop_waiting(span);
+            held += self.spans.all()[span as usize].bytes;
+            taken.push(span);
         }
-        spans.sort_unstable();
-        spans
+        taken
+    }
+
+    /// Whether a span waited to be read; from now on it does not.
+    pub(super) fn stop_waiting(&mut self, span: u32) -> bool {
+        let waited = self.is_waiting.has(span as usize);
+        if waited {
+            self.is_waiting.clear(span as usize);
+            self.waiting -= 1;
+        }
+        waited
     }
 
     /// Whether nothing waits to be read.
     pub(super) fn is_drained(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting == 0
     }
 
     /// The next objects of a span, sixty-four at most, that were reached and not read, as indices in

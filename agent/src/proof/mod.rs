@@ -15,6 +15,7 @@ mod objects;
 mod pass;
 mod paths;
 mod retained;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod waiting;

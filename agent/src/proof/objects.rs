@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Bytes that are held at once.
-const BATCH: u64 = 1 << 20;
+pub(super) const BATCH: u64 = 1 << 20;
 
 /// Some bytes of a span.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +66,8 @@ impl<'h, M: MemoryReader> Objects<'h, M> {
         self.maps
     }
 
-    /// Reads the spans `numbers` of `spans`, in their order, and hands each, or one piece of it after the
-    /// other, to `visit`, with the bytes that were read.
+    /// Reads the spans `numbers` of `spans`, in their order, and hands some at a time, those that are large in
+    /// pieces, to `visit`, with the bytes that were read.
     ///
     /// # Errors
     /// Not all can be read; or what `visit` says.
@@ -75,7 +75,7 @@ impl<'h, M: MemoryReader> Objects<'h, M> {
         &mut self,
         spans: &Spans,
         numbers: &[u32],
-        visit: &mut dyn FnMut(Read<'_>) -> Result<(), ProofError>,
+        visit: &mut dyn FnMut(&[Read<'_>]) -> Result<(), ProofError>,
     ) -> Result<(), ProofError> {
         let mut held = 0;
         self.parts.clear();
@@ -100,10 +100,22 @@ impl<'h, M: MemoryReader> Objects<'h, M> {
         self.batch(spans, visit)
     }
 
+    /// As [`Self::read`], one after the other.
+    pub(super) fn read_each(
+        &mut self,
+        spans: &Spans,
+        numbers: &[u32],
+        visit: &mut dyn FnMut(&Read<'_>) -> Result<(), ProofError>,
+    ) -> Result<(), ProofError> {
+        self.read(spans, numbers, &mut |batch| {
+            batch.iter().try_for_each(&mut *visit)
+        })
+    }
+
     fn batch(
         &mut self,
         spans: &Spans,
-        visit: &mut dyn FnMut(Read<'_>) -> Result<(), ProofError>,
+        visit: &mut dyn FnMut(&[Read<'_>]) -> Result<(), ProofError>,
     ) -> Result<(), ProofError> {
         let Some(last) = self.parts.last() else {
             return Ok(());
@@ -148,15 +160,14 @@ impl<'h, M: MemoryReader> Objects<'h, M> {
             .collect();
         // What says which words are pointers is right if it is read after the objects themselves.
         maps.prepare(heap, *memory, spans, &pieces)?;
-        for part in parts.iter() {
-            visit(Read {
-                number: part.span,
-                span: &spans.all()[part.span as usize],
-                offset: part.offset,
-                bytes: of(part),
-                maps,
-            })?;
-        }
+        let read = |part: &Part| Read {
+            number: part.span,
+            span: &spans.all()[part.span as usize],
+            offset: part.offset,
+            bytes: of(part),
+            maps,
+        };
+        visit(&parts.iter().map(read).collect::<Vec<_>>())?;
         parts.clear();
         Ok(())
     }

@@ -78,7 +78,7 @@ impl<'m, 's> Retention<'m, 's> {
             generation.sort_unstable();
             let mut spans: Vec<u32> = generation.iter().map(|(span, _)| *span).collect();
             spans.dedup();
-            objects.read(self.marks.spans(), &spans, &mut |read| {
+            objects.read_each(self.marks.spans(), &spans, &mut |read| {
                 let from = generation.partition_point(|(span, _)| *span < read.number);
                 let its = generation[from..].iter();
                 let its = its.take_while(|(span, _)| *span == read.number);
