@@ -5,7 +5,12 @@
 //! the global variables, objects are read once more, nearest first, as far as a bound of bytes goes: all of
 //! a small heap, and of a large one what the program has at hand.
 
-use super::{ProofError, Watch, bits::Bits, marks::Marks, objects::Objects};
+use super::{
+    ProofError, Watch,
+    bits::Bits,
+    marks::Marks,
+    objects::{Objects, of_span},
+};
 use crate::memory::MemoryReader;
 
 /// Bytes of spans that are read once more, at most: from stacks, and from global variables.
@@ -36,7 +41,7 @@ impl Again {
             return;
         };
         let span = &marks.spans().all()[number as usize];
-        let object = span.first_word as usize * 64 + index as usize;
+        let object = span.number_of(index);
         // What has not been read will be, and what is not to be read is not.
         if !span.no_scan && marks.was_read(object) && self.known.set(object) {
             self.next.push((number, index));
@@ -66,12 +71,8 @@ impl Again {
             };
             left = rest;
             objects.read_each(marks.spans(), &spans, &mut |read| {
-                let first = read.span.first_word as usize * 64;
-                let from = generation.partition_point(|(span, _)| *span < read.number);
-                let its = generation[from..].iter();
-                let its = its.take_while(|(span, _)| *span == read.number);
-                read.pointers(its.map(|(_, index)| *index), &mut |index, word| {
-                    marks.reach_from(word, first + index as usize);
+                read.pointers(of_span(&generation, read.number), &mut |index, word| {
+                    marks.reach_from(word, read.span.number_of(index));
                     self.add(marks, word);
                 });
                 watch.went_on(read.length())

@@ -57,11 +57,10 @@ fn within(marks: &mut Marks<'_>, batch: &[Read<'_>]) {
 /// The objects of a span that were reached, and those of the same span that they reach. Those of a span
 /// that comes in pieces stay in `large` from its first piece on.
 fn span(marks: &mut Marks<'_>, read: &Read<'_>, large: &mut Vec<u32>) {
-    let first = read.span.first_word as usize * 64;
     if read.is_whole() {
         while let Some(indices) = marks.take_reached(read.number) {
             read.pointers(indices, &mut |index, word| {
-                marks.reach_from(word, first + index as usize);
+                marks.reach_from(word, read.span.number_of(index));
             });
         }
         return;
@@ -73,6 +72,6 @@ fn span(marks: &mut Marks<'_>, read: &Read<'_>, large: &mut Vec<u32>) {
         }
     }
     read.pointers(large.iter().copied(), &mut |index, word| {
-        marks.reach_from(word, first + index as usize);
+        marks.reach_from(word, read.span.number_of(index));
     });
 }

@@ -68,7 +68,7 @@ impl<'a> Marks<'a> {
     #[must_use]
     pub fn object(&self, word: u64) -> Option<usize> {
         let (span, index) = self.spans.find(word)?;
-        Some(self.spans.all()[span as usize].first_word as usize * 64 + index as usize)
+        Some(self.spans.all()[span as usize].number_of(index))
     }
 
     /// Reaches what `word`, found in the object `from`, points to, if that is an object.
@@ -100,7 +100,7 @@ impl<'a> Marks<'a> {
             return None;
         };
         let span = &self.spans.all()[span_number as usize];
-        let object = span.first_word as usize * 64 + index as usize;
+        let object = span.number_of(index);
         if !self.reached.set(object) {
             return None;
         }
@@ -160,7 +160,7 @@ impl<'a> Marks<'a> {
             return false;
         };
         let span = &self.spans.all()[span_number as usize];
-        let object = span.first_word as usize * 64 + index as usize;
+        let object = span.number_of(index);
         self.read.clear(object);
         self.leaves.remove(&object);
         if self.reached.has(object) && !span.no_scan {

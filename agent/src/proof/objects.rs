@@ -173,6 +173,14 @@ impl<'h, M: MemoryReader> Objects<'h, M> {
     }
 }
 
+/// The indices of those of `sorted` (span and index) that are in one span.
+pub(super) fn of_span(sorted: &[(u32, u32)], span: u32) -> impl Iterator<Item = u32> {
+    let from = sorted.partition_point(|(other, _)| *other < span);
+    let its = sorted[from..].iter();
+    let its = its.take_while(move |(other, _)| *other == span);
+    its.map(|(_, index)| *index)
+}
+
 impl Read<'_> {
     /// Whether the span is whole, and not one piece of several.
     pub(super) fn is_whole(&self) -> bool {

@@ -2,7 +2,11 @@
 
 use hashbrown::HashMap;
 
-use super::{ProofError, Watch, marks::Marks, objects::Objects};
+use super::{
+    ProofError, Watch,
+    marks::Marks,
+    objects::{Objects, of_span},
+};
 use crate::{memory::MemoryReader, runtime::heap::Span};
 
 /// Groups that are told apart: a bit each. Those behind are counted as one.
@@ -79,10 +83,7 @@ impl<'m, 's> Retention<'m, 's> {
             let mut spans: Vec<u32> = generation.iter().map(|(span, _)| *span).collect();
             spans.dedup();
             objects.read_each(self.marks.spans(), &spans, &mut |read| {
-                let from = generation.partition_point(|(span, _)| *span < read.number);
-                let its = generation[from..].iter();
-                let its = its.take_while(|(span, _)| *span == read.number);
-                read.pointers(its.map(|(_, index)| *index), &mut |_, word| {
+                read.pointers(of_span(&generation, read.number), &mut |_, word| {
                     self.reach(word, group);
                 });
                 watch.went_on(read.length())
@@ -100,7 +101,7 @@ impl<'m, 's> Retention<'m, 's> {
             return;
         };
         let span = self.span(number);
-        let object = span.first_word as usize * 64 + index as usize;
+        let object = span.number_of(index);
         let free = self.marks.spans().free_objects().get(object / 64).copied();
         if self.marks.has_reached_object(object) || free.unwrap_or(0) & 1 << (object % 64) != 0 {
             return;

@@ -197,12 +197,7 @@ fn prove(
         made?;
         watch.sleep(pause)?;
     }
-    let now_ns = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| nanos(now.into()));
-    let moment = Moment {
-        now_ns,
-        pid: Some(target.pid),
-    };
-    let found = prover.conclude(moment, &mut watch);
+    let found = prover.conclude(Moment::of(target.pid), &mut watch);
     pay();
     found
 }

@@ -34,6 +34,14 @@ pub struct Span {
 }
 
 impl Span {
+    /// The number of its object `index` among those of all spans: its bit in arrays of [`Spans::bit_words`]
+    /// words.
+    #[inline]
+    #[must_use]
+    pub fn number_of(&self, index: u32) -> usize {
+        self.first_word as usize * 64 + index as usize
+    }
+
     /// A span in use that was read from `mspan`; `None` where it is not one, or cannot be.
     pub(super) fn new(raw: &RawSpan, mspan: u64) -> Option<Self> {
         let bytes = raw.pages.checked_mul(PAGE)?;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use nix::time::{ClockId, clock_gettime};
+
 use super::prover::Known;
 use crate::{
     binary::RuntimeAddress,
@@ -10,7 +12,7 @@ use crate::{
     runtime::{AgeScale, Goroutine, Scope, Unwinder, read_goroutines},
     session::{
         Names,
-        snapshot::{Context, Grouping, SnapshotOptions},
+        snapshot::{Context, Grouping, SnapshotOptions, nanos},
     },
     target::Descriptors,
 };
@@ -24,6 +26,17 @@ pub(in crate::session) struct Moment {
     /// By the program's `CLOCK_MONOTONIC`, in nanoseconds.
     pub(in crate::session) now_ns: u64,
     pub(in crate::session) pid: Option<i32>,
+}
+
+impl Moment {
+    /// Now, of process `pid`.
+    pub(in crate::session) fn of(pid: i32) -> Self {
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC);
+        Self {
+            now_ns: now.map_or(0, |now| nanos(now.into())),
+            pid: Some(pid),
+        }
+    }
 }
 
 /// Reads the goroutines whose `g`s and numbers are given, with their stacks and what they wait on. Those

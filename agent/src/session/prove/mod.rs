@@ -27,7 +27,7 @@ use std::{
 
 use nix::time::{ClockId, clock_gettime};
 
-use super::{Inspected, Landmarks, snapshot::nanos};
+use super::{Inspected, Landmarks};
 use crate::{
     memory::LiveMemory,
     proof::{ProofError, Watch},
@@ -115,10 +115,7 @@ fn passes<T>(
         thread::sleep(options.pause);
     }
     told.begin();
-    let moment = Moment {
-        now_ns: nanos(clock(ClockId::CLOCK_MONOTONIC)),
-        pid: Some(inspected.process.pid()),
-    };
+    let moment = Moment::of(inspected.process.pid());
     prover.pass(with_paths, &mut told, |done, watch| {
         last(done, moment, watch)
     })
@@ -182,12 +179,9 @@ fn precision(done: &Done<'_, '_, LiveMemory>) -> Precision {
     precision
 }
 
-fn clock(id: ClockId) -> Duration {
-    clock_gettime(id).map_or(Duration::ZERO, Duration::from)
-}
-
 fn own_cpu() -> Duration {
-    clock(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID);
+    time.map_or(Duration::ZERO, Duration::from)
 }
 
 /// About as long as the kernel lets a thread run before it takes another.

@@ -179,6 +179,6 @@ fn bounds(spans: &Spans, object: usize) -> Option<(u64, u64)> {
         .partition_point(|span| span.first_word <= word)
         .checked_sub(1)?;
     let span = &spans.all()[place];
-    let index = object - span.first_word as usize * 64;
+    let index = object - span.number_of(0);
     Some((span.start + index as u64 * span.element, span.element))
 }

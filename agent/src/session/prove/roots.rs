@@ -43,8 +43,6 @@ pub(super) struct ProcessRoots<'p, M> {
     unread: Vec<(u32, MemoryError)>,
     /// Stacks by how exactly they were read: `None` is precise.
     pub(super) stacks: BTreeMap<Option<&'static str>, u64>,
-    /// Bytes of stacks and data that were read.
-    pub(super) bytes: u64,
 }
 
 impl<'p, M: MemoryReader> ProcessRoots<'p, M> {
@@ -67,7 +65,6 @@ impl<'p, M: MemoryReader> ProcessRoots<'p, M> {
             moved: HashSet::new(),
             unread: Vec::new(),
             stacks: BTreeMap::new(),
-            bytes: 0,
         })
     }
 
@@ -126,10 +123,6 @@ impl<'p, M: MemoryReader> ProcessRoots<'p, M> {
                 });
             tell(root, word.value);
         });
-        self.bytes += bounds
-            .iter()
-            .map(|(low, high)| high.0.saturating_sub(low.0))
-            .sum::<u64>();
         for ((whose, ..), result) in stacks.iter().zip(read) {
             match (whose, result) {
                 (_, Ok(())) => {}
@@ -145,7 +138,6 @@ impl<M: MemoryReader> Roots for ProcessRoots<'_, M> {
     fn globals(&mut self, tell: &mut TellWord<'_>) -> Result<(), ProofError> {
         for range in self.places.data {
             let extents: Vec<_> = pieces(range.start, range.bytes).collect();
-            self.bytes += range.bytes;
             all_words(self.memory, &extents, &mut |_, address, word| {
                 let index = (address - range.start.0) / 8;
                 if range.may_point(usize::try_from(index).unwrap_or(usize::MAX)) {
@@ -226,10 +218,6 @@ impl<M: MemoryReader> Roots for ProcessRoots<'_, M> {
         if !stacks.is_empty() {
             *self.stacks.entry(Some("they run")).or_default() += stacks.len() as u64;
         }
-        let used = looked
-            .iter()
-            .map(|member| member.stack_high.0 - member.sp.0);
-        self.bytes += used.sum::<u64>();
         Ok(())
     }
 
