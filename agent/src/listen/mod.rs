@@ -1,7 +1,7 @@
 //! The daemon's HTTP listener: metrics for Prometheus, health, status, and goroutine profiles as Go
 //! programs serve them of themselves.
 //!
-//! It reads only; what it tells comes from the [`Node`]. It runs in a thread of its own, and nothing
+//! It reads only; what it tells comes from the `Node`. It runs in a thread of its own, and nothing
 //! here delays whoever watches: connections, requests and answers are bounded in number, size and
 //! time.
 

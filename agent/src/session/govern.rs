@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Options, Session, SessionError, judge::in_question, names, probing::Cost, spending};
+use super::{
+    Accounting, Options, Session, SessionError, judge::in_question, names, probing::Cost, spending,
+};
 use crate::{
     binary::RuntimeAddress,
     governor::{Change, Mode, Tick, in_words},
@@ -58,11 +60,20 @@ impl Session {
         let before_work = spending::of_thread();
         let ticked = self.look_after(now);
         let work = (spending::of_thread() - before_work).max(0.0);
+        self.next_tick = now + self.until_next_tick(work);
+        ticked
+    }
+
+    /// By what the last one took. With one process only, numbers and moments have to lie close together
+    /// more than they have to be cheap: ages are told by them.
+    fn until_next_tick(&self, work: f64) -> Duration {
+        if self.options.accounting == Accounting::Agent {
+            return TICK;
+        }
         // No part of an unlimited budget is ever used up.
         let pause = Duration::from_secs_f64(work / (TICKING * self.governor.budget().cores()));
         let least = if self.is_quiet() { QUIET_TICK } else { TICK };
-        self.next_tick = now + pause.clamp(least, LONGEST_TICK);
-        ticked
+        pause.clamp(least, LONGEST_TICK)
     }
 
     fn look_after(&mut self, now: Instant) -> Result<Ticked, SessionError> {
