@@ -24,7 +24,10 @@ fuzz_target!(|bytes: &[u8]| {
     let lists = SIZE - 64;
     // Processors in order, so that more than the first is looked at.
     let id = layouts.offset("runtime.p", "id").expect("it has one");
-    let p = layouts.size("runtime.p").expect("it is known").next_multiple_of(8);
+    let p = layouts
+        .size("runtime.p")
+        .expect("it is known")
+        .next_multiple_of(8);
     let count = u32::from(*count) % 4;
     for n in 0..count {
         let place = (0x8000 + n * p) as usize;
@@ -32,7 +35,10 @@ fuzz_target!(|bytes: &[u8]| {
         let address = BASE + place as u64;
         put(&mut memory, 0x7f00 + 8 * n as usize, &address.to_le_bytes());
     }
-    for (n, word) in [BASE + 0x7f00, count.into(), count.into()].into_iter().enumerate() {
+    for (n, word) in [BASE + 0x7f00, count.into(), count.into()]
+        .into_iter()
+        .enumerate()
+    {
         put(&mut memory, lists + 8 * n, &word.to_le_bytes());
     }
     // What lies where does not matter, and they may overlap.
