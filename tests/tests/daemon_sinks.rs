@@ -432,6 +432,9 @@ fn run(toolchain: &Toolchain) -> Result<()> {
         let traces = fetched(toolchain, &node, kind, pid)?;
         ensure!(traces.contains("main.search.func1"), "{kind}: {traces}");
     }
+    node.agent_until("what profiles cost", |agent| {
+        agent["profiles_seconds"].as_f64() > Some(0.0)
+    })?;
     load.finish()?;
 
     // All are there again, and are told what they missed.

@@ -49,7 +49,7 @@ impl NodeConfig {
     pub const EXAMPLE: &str = r##"[node]
 # Processor time that the agent and its probes may take together, as a share of one core, for all
 # processes of the node: 0.1% to 100%, or "unlimited". What does not fit is watched less closely, and
-# that is told.
+# that is told. Profiles that somebody asks for come on top, and are counted by themselves.
 #budget = "2%"
 # Memory that the agent and the kernel's maps may take together; 64MB at least.
 #memory = "256MB"

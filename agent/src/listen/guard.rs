@@ -25,17 +25,14 @@ pub(super) async fn guarded(
     request: Request,
     next: Next,
 ) -> Response {
-    let refused = method(request.method())
-        .and_then(|()| {
-            host(
-                request.version(),
-                request.uri(),
-                request.headers(),
-                &shared.hosts,
-            )
-        })
-        .and_then(|()| site(request.headers()));
-    let mut response = match refused {
+    let allowed = allowed(
+        request.method(),
+        request.version(),
+        request.uri(),
+        request.headers(),
+        &shared.hosts,
+    );
+    let mut response = match allowed {
         Ok(()) => next.run(request).await,
         Err(response) => *response,
     };
@@ -45,6 +42,19 @@ pub(super) async fn guarded(
 }
 
 type Allowed = Result<(), Box<Response>>;
+
+/// Whether this may be asked in this way.
+pub(super) fn allowed(
+    method: &Method,
+    version: Version,
+    uri: &Uri,
+    headers: &HeaderMap,
+    hosts: &[HostName],
+) -> Allowed {
+    self::method(method)
+        .and_then(|()| host(version, uri, headers, hosts))
+        .and_then(|()| site(headers))
+}
 
 fn method(method: &Method) -> Allowed {
     if matches!(*method, Method::GET | Method::HEAD) {

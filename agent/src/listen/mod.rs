@@ -6,6 +6,7 @@
 //! time.
 
 mod answers;
+mod asked;
 mod client;
 mod config;
 mod connection;
@@ -19,6 +20,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use asked::Asked;
 pub use client::{AskError, ask};
 pub use config::{DEFAULT_ADDRESS, EXAMPLE, HostName, ListenAddress, ListenConfig};
 pub use node::{Node, Profile, ProfileError, ProfileKind};
