@@ -28,7 +28,7 @@ use crate::{
         DetachReason, Event, EventKind,
         node::{Identity, TargetEvent, TargetSample},
     },
-    session::{Accounting, Inspected, Options, Session, SessionError},
+    session::{Accounting, Options, Session, SessionError},
     target::{ProcessIdentity, TargetError, Vitality},
 };
 
@@ -71,7 +71,7 @@ impl Common {
     ) -> std::io::Result<Self> {
         let binaries = Arc::default();
         Ok(Self {
-            inspectors: Inspectors::start(&binaries)?,
+            inspectors: Inspectors::start(Arc::clone(&binaries))?,
             binaries,
             rules: RwLock::new(rules),
             pods,
@@ -154,7 +154,9 @@ fn watch(
     let Some(inspected) = common.inspectors.inspect(process.pid) else {
         return Outcome::Failed {
             kind: "inspect",
-            error: "the threads that look at executables have ended, which is a mistake of gostray's".into(),
+            error: "looking at its executable panicked, which is a mistake of gostray's: please report it with the \
+                    lines on standard error"
+                .into(),
         };
     };
     let inspected = match inspected {
