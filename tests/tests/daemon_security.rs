@@ -42,7 +42,7 @@ const evil = {EVIL:?}
 func lost(never chan int) {{ never <- 1 }}
 
 func main() {{
-	fmt.Println("READY")
+	fmt.Println("READY evil")
 	pprof.Do(context.Background(), pprof.Labels(evil, evil), func(context.Context) {{
 		go func() {{
 			for range time.Tick(50 * time.Millisecond) {{
