@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 /// How long anything may take that normally takes moments; long, because the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The lines of a pipe, read by a thread of its own so that the writer never blocks on us, unless it is to.
 pub struct Lines {

@@ -68,7 +68,7 @@ fn follows_the_load(toolchain: &go::Toolchain) {
     assert_eq!(change["probes"], 0);
     // The watchdog was first, or the account.
     let reason = change["reason"].as_str().unwrap();
-    let reasons = ["more than twice the budget of 1%", "the budget is 1%"];
+    let reasons = ["more than twice the budget of 5%", "the budget is 5%"];
     assert!(
         reasons.iter().any(|known| reason.contains(known)),
         "{change}"
@@ -123,7 +123,7 @@ fn parks_are_not_counted_where_there_are_too_many() {
     agent
         .wait_for("status", |status| {
             let spent = status["overhead"]["total_ratio"].as_f64();
-            status["mode"] == "lifetimes" && spent.is_some_and(|spent| spent < 0.01)
+            status["mode"] == "lifetimes" && spent.is_some_and(|spent| spent < 0.05)
         })
         .unwrap();
     agent.stop_cleanly().unwrap();

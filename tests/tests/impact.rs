@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use gostray_tests::agent::Agent;
 use gostray_tests::cgroup::LimitedGroup;
 use gostray_tests::go::{self, Mode, Toolchain};
+use gostray_tests::lines::PATIENCE;
 use gostray_tests::target::Target;
 use gostray_tests::{need_root_and_releases, skip, usage};
 use serde_json::Value;
@@ -120,7 +121,7 @@ fn leak_in(group: &LimitedGroup, limit: u64, toolchain: &Toolchain, garbage: u64
     }
     target.ask("leak 20 65536")?;
     let began = (Instant::now(), group.used()?);
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     let (_, leak) = agent.wait_before(deadline, "leak", |_| true)?;
     let impact = &leak["impact"];
     ensure!(impact["rank"] == 1, "{impact}");

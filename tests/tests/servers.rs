@@ -1,7 +1,7 @@
 //! Servers nobody here wrote, stripped as Debian ships them, under load: they keep serving.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use gostray::binary::BinaryCache;
@@ -135,7 +135,7 @@ fn watch(server: &Server, load: Load) -> Result<()> {
         "a breakpoint was left behind"
     );
     let detached = load.done();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     while load.done() < detached + 200 {
         ensure!(Instant::now() < deadline, "the server has stopped serving");
         std::thread::yield_now();

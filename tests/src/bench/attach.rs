@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 
 use super::{Spread, verdict};
-use crate::agent::Agent;
+use crate::agent::{self, Agent};
 use crate::go;
 use crate::lines::PATIENCE;
 use crate::target::Target;
@@ -58,7 +58,10 @@ pub fn run() -> Result<()> {
         for _ in 0..ROUNDS {
             let read = read_once(&exe)?;
             // The status comes at once after attaching, not only when the interval has passed.
-            let agent = Agent::attach(target.pid(), &["--interval", "200ms"])?;
+            let agent = Agent::attach(
+                target.pid(),
+                &[&agent::AS_USERS_HAVE_IT[..], &["--interval", "200ms"]].concat(),
+            )?;
             let (when, _) = agent.wait_before(Instant::now() + PATIENCE, "status", |_| true)?;
             let time = (when - agent.started).as_secs_f64();
             rss.push(usage::memory(agent.pid(), "VmRSS")? as f64 / MEGA);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::verdict;
-use crate::agent::Agent;
+use crate::agent::{self, Agent};
 use crate::go;
 use crate::lines::PATIENCE;
 use crate::target::Target;
@@ -20,7 +20,7 @@ const WATCHED: Duration = Duration::from_secs(30);
 pub fn run() -> Result<()> {
     let exe = go::build_big(&go::newest()?, true)?;
     let target = Target::start(&exe, &[], &[])?;
-    let agent = Agent::attach(target.pid(), &[])?;
+    let agent = Agent::attach(target.pid(), &agent::AS_USERS_HAVE_IT)?;
     let patience = Instant::now() + PATIENCE;
     let (start, _) = agent.wait_before(patience, "status", |_| true)?;
     let before = usage::cpu(agent.pid())?;

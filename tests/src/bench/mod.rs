@@ -4,6 +4,7 @@
 pub mod attach;
 /// What a census costs the agent.
 pub mod census;
+mod copying;
 /// Processor time of an agent with nothing to do.
 pub mod idle;
 /// What a daemon takes that watches many processes.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::{Spread, verdict};
+use super::{Spread, copying, verdict};
 use crate::prove::{fire, programs};
 use crate::target::Target;
 use crate::{agent, go, usage};
@@ -85,6 +85,8 @@ struct Row {
     size: u64,
     heap: f64,
     speed: Vec<f64>,
+    /// MB a second of processor time when the same memory is copied, and nothing else.
+    copying: Vec<f64>,
     wall: Vec<f64>,
     precise: f64,
     rss: Vec<f64>,
@@ -104,13 +106,14 @@ fn costs() -> Result<()> {
         rows.push(measure(size, heap / 1e6, &mut target)?);
     }
     println!(
-        "| heap, MiB | in use, MB | MB/s of processor time in each pass | MB/s from start to end | \
+        "| heap, MiB | in use, MB | MB/s of processor time in each pass | copying alone, MB/s | to that | MB/s from start to end | \
          looked through by the program's own maps, % | agent's peak RSS, MB | one proof, s | own profile, s | |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for row in &rows {
-        let (speed, wall, rss) = (
+        let (speed, copying, wall, rss) = (
             Spread::of(&row.speed),
+            Spread::of(&row.copying),
             Spread::of(&row.wall),
             Spread::of(&row.rss),
         );
@@ -121,9 +124,10 @@ fn costs() -> Result<()> {
             .collect();
         let kept = rss.max <= TARGETS.1 && (row.size < 1024 || speed.median >= TARGETS.0);
         println!(
-            "| {} | {:.0} | {speed:.0} | {wall:.0} | {:.1} | {rss:.0} | {:.2} | {:.2} |{} |",
+            "| {} | {:.0} | {speed:.0} | {copying:.0} | {:.2} | {wall:.0} | {:.1} | {rss:.0} | {:.2} | {:.2} |{} |",
             row.size,
             row.heap,
+            speed.median / copying.median,
             row.precise,
             Spread::of(&one),
             Spread::of(&row.own_seconds),
@@ -160,6 +164,7 @@ fn measure(size: u64, heap: f64, target: &mut Target) -> Result<Row> {
         size,
         heap,
         speed: Vec::new(),
+        copying: Vec::new(),
         wall: Vec::new(),
         precise: 0.0,
         rss: Vec::new(),
@@ -184,6 +189,7 @@ fn measure(size: u64, heap: f64, target: &mut Target) -> Result<Row> {
         let passes = number(&proof["passes"])?;
         row.speed
             .push(passes * heap / number(&proof["agent_cpu_seconds"])?);
+        row.copying.push(copying::speed(target.pid())?);
         row.wall
             .push(passes * heap / number(&proof["duration_seconds"])?);
         let precise = number(&proof["precision"]["precise_bytes"])?;

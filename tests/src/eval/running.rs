@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::judging;
 use super::recording::{Ending, Recording, Sighting};
 use super::scenarios::Scenario;
-use crate::agent::Agent;
+use crate::agent::{self, Agent};
 use crate::target::Target;
 
 /// How long a program has been ready when somebody looks at it.
@@ -31,6 +31,8 @@ pub struct Plan {
     leaking: Duration,
     /// Where all that the agents say is kept.
     events: Option<PathBuf>,
+    /// What the agents may take.
+    budget: &'static [&'static str],
 }
 
 impl Plan {
@@ -41,6 +43,7 @@ impl Plan {
             healthy,
             leaking: LEAKING,
             events: None,
+            budget: &agent::AS_USERS_HAVE_IT,
         }
     }
 
@@ -48,6 +51,13 @@ impl Plan {
     #[must_use]
     pub fn with_leaking(mut self, leaking: Duration) -> Self {
         self.leaking = leaking;
+        self
+    }
+
+    /// As before, but the agents may take as much as this says, on their command line.
+    #[must_use]
+    pub fn with_budget(mut self, budget: &'static [&'static str]) -> Self {
+        self.budget = budget;
         self
     }
 
@@ -89,7 +99,7 @@ pub fn record(exe: &Path, scenario: &Scenario, plan: &Plan) -> Recording {
     let ready = Instant::now();
     std::thread::sleep(READY_BEFORE);
     // Without a memory: programs that run at a time are not to learn from each other.
-    let agent = match Agent::attach(target.pid(), &[]) {
+    let agent = match Agent::attach(target.pid(), plan.budget) {
         Ok(agent) => agent,
         Err(error) => return Recording::without(Ending::NotStarted(format!("{error:#}"))),
     };

@@ -40,7 +40,7 @@ const SCENARIOS: [&str; 19] = [
 const PATTERNS: usize = 14;
 
 /// By when a leak has to be named; the machine has other things to do.
-const WITHIN: Duration = Duration::from_secs(100);
+const WITHIN: Duration = Duration::from_secs(300);
 
 /// Watched at once.
 const AT_ONCE: usize = 20;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::windows::{self, Watched};
-use crate::agent::Agent;
+use crate::agent::{self, Agent};
 use crate::lines::PATIENCE;
 
 /// Attaching is work, and the agent decides only then how much it can watch. A little less than three
@@ -37,7 +37,10 @@ pub(super) struct Watch {
 impl Watch {
     /// Attaches, and waits until the agent has found its way of watching.
     pub(super) fn attach(pid: u32) -> Result<Self> {
-        let agent = Agent::attach(pid, &["--interval", "1s"])?;
+        let agent = Agent::attach(
+            pid,
+            &[&agent::AS_USERS_HAVE_IT[..], &["--interval", "1s"]].concat(),
+        )?;
         let attached = agent.attached()?;
         let mut watch = Self {
             agent,
