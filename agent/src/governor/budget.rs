@@ -109,7 +109,7 @@ impl MemoryBudget {
     /// 128 MB.
     pub const DEFAULT: Self = Self(128_000_000);
     /// What the agent itself may need: code, symbols, series of a few thousand sites.
-    const AGENT: u64 = 24_000_000;
+    const AGENT: u64 = 28_000_000;
 
     /// In bytes.
     #[must_use]
