@@ -13,8 +13,8 @@ use crate::http::Connection;
 use crate::lines::PATIENCE;
 use crate::usage;
 
-/// Between two looks at what it says.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Between two looks at what it says; answering is work, and counts as the daemon's.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A started daemon; stopped when dropped.
 pub struct Node {

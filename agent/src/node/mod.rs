@@ -1,12 +1,14 @@
 //! The node daemon: all Go programs of a machine, watched at once within one budget.
 //!
-//! `Daemon` is the loop. It has each process watched by a thread of its own (`watcher`), which runs the same
-//! session as `attach` does; shares the budget among them (`shares`); hands what they tell to the sinks; and
+//! `Daemon` has a loop (`main_loop`). It has each process watched by a thread of its own (`watcher`), which runs the
+//! same session as `attach` does (`rounds`); shares the budget among them (`shares`); hands what they tell to the sinks; and
 //! keeps the newest sample where the listener finds it (`view`).
 
 mod control;
 mod daemon;
+mod growth;
 mod inspectors;
+mod main_loop;
 mod manager;
 mod message;
 mod meter;
@@ -14,8 +16,10 @@ mod privileges;
 mod profiles;
 mod registry;
 mod reload;
+mod rounds;
 mod sample;
 mod shares;
+mod upkeep;
 mod view;
 mod watcher;
 

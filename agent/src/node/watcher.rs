@@ -4,36 +4,26 @@
 use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
     thread::{self, JoinHandle},
-    time::{Duration, Instant, SystemTime},
-};
-
-use nix::{
-    errno::Errno,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
+    time::Duration,
 };
 
 use super::{
-    Wish,
     control::Control,
     inspectors::Inspectors,
     message::{Message, Outcome, Sender, What},
+    rounds::Rounds,
 };
 use crate::{
     binary::{BinaryCache, BinaryError},
-    detect::{Suppression, Verdict},
+    detect::Suppression,
     discover::{Decision, Pods, Rules, identify},
     governor::{Budget, MemoryBudget},
     probes::{Limits, StopFile},
-    report::{
-        DetachReason, Event, EventKind,
-        node::{Identity, TargetEvent, TargetSample},
-    },
+    report::{DetachReason, node::Identity},
     session::{Accounting, Options, Session, SessionError},
-    target::{ProcessIdentity, TargetError, Vitality},
+    target::{ProcessIdentity, TargetError},
 };
 
-/// A process with leaks counts for so many without where the budget does not do for all.
-const LEAKING: f64 = 4.0;
 /// Fewer creations a second are not worth a probe: a census tells as much.
 const LEAST_CREATIONS: f64 = 0.2;
 
@@ -180,17 +170,7 @@ fn watch(
         Err(error) => return refused("attach", &error),
     };
     tell(What::Watched(Arc::clone(&identity)));
-    let rounds = Rounds {
-        session,
-        identity,
-        control,
-        common,
-        tell,
-        began: SystemTime::now(),
-        leaks_told: [0; 3],
-        budget: control.budget(),
-    };
-    rounds.all()
+    Rounds::new(session, identity, control, common, tell).all()
 }
 
 fn options(settings: &Settings, budget: Budget) -> Options {
@@ -227,165 +207,5 @@ fn refused(kind: &'static str, error: &SessionError) -> Outcome {
             kind,
             error: error.to_string(),
         },
-    }
-}
-
-/// A session under way.
-struct Rounds<'a> {
-    session: Session,
-    identity: Arc<Identity>,
-    control: &'a Control,
-    common: &'a Common,
-    tell: &'a dyn Fn(What),
-    began: SystemTime,
-    leaks_told: [u64; 3],
-    budget: Budget,
-}
-
-impl Rounds<'_> {
-    fn all(mut self) -> Outcome {
-        let attached = self.session.attached();
-        self.event(attached);
-        let ended = self.until_the_end();
-        let (reason, outcome) = match ended {
-            Ok(reason) => (reason, Outcome::Ended(reason)),
-            Err(error) => {
-                let kind = "watch";
-                (DetachReason::Interrupted, Outcome::Failed { kind, error })
-            }
-        };
-        let last = self.session.detach(reason);
-        (self.tell)(What::Event(Box::new(TargetEvent {
-            target: self.identity,
-            event: last,
-        })));
-        outcome
-    }
-
-    fn until_the_end(&mut self) -> Result<DetachReason, String> {
-        let text = |error: SessionError| error.to_string();
-        let mut next_sample = Instant::now();
-        loop {
-            self.take_orders();
-            let work = self.session.work().map_err(text)?;
-            for event in work.events {
-                self.event(event);
-            }
-            let wish = Wish {
-                cores: self.session.wish(),
-                weight: if self.session.has_leaks() {
-                    LEAKING
-                } else {
-                    1.0
-                },
-            };
-            self.control.tell(self.session.spent(), wish);
-            if let Some(reason) = work.end {
-                return self.end(reason);
-            }
-            let now = Instant::now();
-            if now >= next_sample {
-                self.sample()?;
-                next_sample = now + self.common.settings().interval;
-            }
-            let vitality = self
-                .sleep_until(next_sample.min(self.session.next()))
-                .map_err(|errno| format!("waiting for the process: {errno}"))?;
-            match vitality {
-                Vitality::Ended => return self.end(DetachReason::Exited),
-                Vitality::Replaced => return self.end(DetachReason::Exec),
-                Vitality::Alive if self.control.stops() => {
-                    return self.end(DetachReason::Interrupted);
-                }
-                Vitality::Alive => {}
-            }
-        }
-    }
-
-    fn take_orders(&mut self) {
-        let budget = self.control.budget();
-        if budget != self.budget {
-            self.budget = budget;
-            self.session.set_budget(budget);
-        }
-        if let Some(suppressions) = self.control.take_suppressions() {
-            self.session.set_suppressions(suppressions);
-        }
-        if let Some(identity) = self.control.identity() {
-            self.identity = identity;
-        }
-    }
-
-    /// What happened since the last sample, and what is still to be said.
-    fn end(&mut self, reason: DetachReason) -> Result<DetachReason, String> {
-        let words = self
-            .session
-            .last_words()
-            .map_err(|error| error.to_string())?;
-        for event in words {
-            self.event(event);
-        }
-        self.control.tell(
-            self.session.spent(),
-            Wish {
-                cores: 0.0,
-                weight: 0.0,
-            },
-        );
-        Ok(reason)
-    }
-
-    /// Status lines become samples; all else is handed on.
-    fn event(&mut self, event: Event) {
-        match &event.kind {
-            EventKind::Status(_) => return,
-            EventKind::Leak(leak) => {
-                let place = match leak.verdict {
-                    Verdict::Suspect => 0,
-                    Verdict::Likely => 1,
-                    Verdict::Proven => 2,
-                };
-                self.leaks_told[place] += 1;
-            }
-            _ => {}
-        }
-        (self.tell)(What::Event(Box::new(TargetEvent {
-            target: Arc::clone(&self.identity),
-            event,
-        })));
-    }
-
-    fn sample(&mut self) -> Result<(), String> {
-        let status = self.session.status().map_err(|error| error.to_string())?;
-        let EventKind::Status(status) = status.kind else {
-            return Ok(());
-        };
-        self.control.set_sample(TargetSample {
-            target: Arc::clone(&self.identity),
-            began: self.began,
-            taken: SystemTime::now(),
-            status,
-            goroutines: self.session.goroutines_by_state(),
-            leaks_told: self.leaks_told,
-            runtime: self.session.runtime_metrics(),
-        });
-        Ok(())
-    }
-
-    fn sleep_until(&self, wake: Instant) -> nix::Result<Vitality> {
-        let lifetime = &self.session.inspected().lifetime;
-        let left = wake.saturating_duration_since(Instant::now());
-        // Rounded up, so as not to wake a little early and then again.
-        let millis = u16::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
-        let mut fds = [
-            PollFd::new(lifetime.ended(), PollFlags::POLLIN),
-            PollFd::new(self.control.woken(), PollFlags::POLLIN),
-        ];
-        match poll(&mut fds, PollTimeout::from(millis)) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
-        }
-        self.control.was_woken();
-        Ok(lifetime.vitality())
     }
 }

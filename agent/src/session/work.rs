@@ -76,6 +76,12 @@ impl Session {
         (self.used.agent, self.used.target)
     }
 
+    /// Goroutines alive at the last pass; `None` before the first, and after one that failed.
+    #[must_use]
+    pub fn goroutines(&self) -> Option<u64> {
+        self.goroutines
+    }
+
     /// Whether an incident is open.
     #[must_use]
     pub fn has_leaks(&self) -> bool {
