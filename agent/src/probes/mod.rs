@@ -10,6 +10,7 @@ mod exec_events;
 mod guards;
 mod leaving;
 mod limits;
+mod loader;
 mod mechanism;
 mod object;
 mod plan;

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, num::NonZeroU32, os::fd::AsFd as _, path::Path, time::Instant};
 
 use aya::{
-    Ebpf, EbpfError, EbpfLoader,
+    Ebpf, EbpfError,
     maps::{Array, Map, MapData, RingBuf},
     programs::{ProgramError, UProbe},
 };
@@ -12,8 +12,11 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use gostray_common::{Offsets, SiteChecks, SiteStats};
 
 use super::{
-    AttachPoint, Limit, Limits, Mechanism, Plan, ProbeError, ProbeKind, Spent, guards::Guards,
-    object_bytes, watchdog::Watchdog,
+    AttachPoint, Limit, Limits, Mechanism, Plan, ProbeError, ProbeKind, Spent,
+    guards::Guards,
+    loader::{self, Constants},
+    object_bytes,
+    watchdog::Watchdog,
 };
 use crate::{
     binary::{LoadBias, RuntimeAddress},
@@ -57,14 +60,13 @@ impl Probes {
         };
         // Before Linux 5.11 maps count as locked memory. Where this is not allowed, nor is the rest.
         let _: nix::Result<()> = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
-        let mut ebpf = EbpfLoader::new()
-            .override_global("OFFSETS", &offsets, true)
-            .override_global("SITE_CHECKS", &checks, true)
-            .override_global("STACKS_PER_SITE", &limits.stacks_per_site, true)
-            .map_max_entries("SITES", limits.sites)
-            .map_max_entries("BIRTHS", limits.goroutines)
-            .load(object_bytes()?)
-            .map_err(|error| load_error(&error))?;
+        let constants = Constants {
+            offsets,
+            checks,
+            stacks_per_site: limits.stacks_per_site,
+        };
+        let mut ebpf =
+            loader::load(object_bytes()?, constants, limits).map_err(|error| load_error(&error))?;
         let mut empty_site: Array<MapData, SiteStats> = array(&mut ebpf, "EMPTY_SITE")?;
         empty_site
             .set(0, SiteStats::EMPTY, 0)
