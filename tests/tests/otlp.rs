@@ -310,7 +310,13 @@ fn who_is_asked_for_a_certificate_shows_it() {
                 assert_eq!((sink.sent, sink.dropped, errors.len()), (1, 0, 0), "{way}");
             } else {
                 assert_eq!((sink.sent, sink.dropped), (0, 1), "{way}");
-                assert_eq!(errors, ["tls"], "{way}");
+                // For us the handshake is over before the other side has looked for our certificate: what it has
+                // against us comes behind our first words, or only the end of the connection does.
+                let is_expected = |kind: &&str| ["tls", "connect"].contains(kind);
+                assert!(
+                    !errors.is_empty() && errors.iter().all(is_expected),
+                    "{way}"
+                );
             }
         }
     }

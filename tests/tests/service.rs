@@ -7,9 +7,10 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::ensure;
+use gostray::report::timestamp;
 use gostray_tests::agent::{self, Agent};
 use gostray_tests::go::{self, Mode};
 use gostray_tests::lines::PATIENCE;
@@ -188,8 +189,14 @@ fn the_units_capabilities_suffice() {
                 .wait_for("status", |status| status["pid"] == pid)
                 .unwrap()
         };
-        // The first may be one from before.
-        let before = [(); 3].map(|()| status(&node)).last().map(created).unwrap();
+        // What was told until now nobody has read yet.
+        let now = timestamp(SystemTime::now());
+        let since = |status: &Value| status["time"].as_str() > Some(now.as_str());
+        let before = node
+            .agent
+            .wait_for("status", |status| status["pid"] == pid && since(status))
+            .unwrap();
+        let before = created(&before);
         let own = created_by(target);
         target.ask("short 1000").unwrap();
         let expected = before + created_by(target) - own;
@@ -204,13 +211,15 @@ fn the_units_capabilities_suffice() {
             assert!(Instant::now() < deadline, "{now} of {expected}: {status}");
         }
     }
-    // Programs that are started are seen at once.
+    // Whoever is started is seen, whatever program it is.
+    let seen = |agent: &Value| agent["processes"]["seen"].as_u64();
+    let before = seen(&node.status().unwrap()["agent"]);
+    assert!(Command::new("/bin/true").status().unwrap().success());
+    node.agent_until("a program that is started is seen", |agent| {
+        seen(agent) > before
+    })
+    .unwrap();
     let status = node.status().unwrap();
-    assert!(
-        status["agent"]["processes"]["seen"].as_u64() > Some(0),
-        "{}",
-        status["agent"]
-    );
     // Others' processes may end while they are looked at.
     let errors = status["agent"]["errors"].as_object().unwrap();
     assert!(errors.keys().all(|kind| kind == "discovery"), "{errors:?}");

@@ -186,11 +186,16 @@ fn failed(error: reqwest::Error) -> Failure {
     }
 }
 
+/// How `rustls` begins to tell what the other side has against us.
+const ALERT: &str = "received fatal alert: ";
+
 /// What an error of a connection comes from: TLS, or `otherwise`.
 pub(super) fn kind_of(error: &(dyn Error + 'static), otherwise: FailureKind) -> FailureKind {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if error.is::<rustls::Error>() {
+        // HTTP/2 keeps only the words of an error that comes once the handshake is over for us, as where a
+        // certificate of ours is asked for.
+        if error.is::<rustls::Error>() || error.to_string().contains(ALERT) {
             return FailureKind::Tls;
         }
         // An I/O error hides what it was made of from `source`, and offers that one's cause.
@@ -228,6 +233,9 @@ mod tests {
         let tls = rustls::Error::General("no trust".into());
         let wrapped = std::io::Error::other(std::io::Error::other(tls));
         assert_eq!(kind_of(&wrapped, FailureKind::Connect), FailureKind::Tls);
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+        let words = std::io::Error::other(alert.to_string());
+        assert_eq!(kind_of(&words, FailureKind::Connect), FailureKind::Tls);
         let other = std::io::Error::other(std::io::Error::other("no route"));
         assert_eq!(kind_of(&other, FailureKind::Connect), FailureKind::Connect);
     }

@@ -1,5 +1,7 @@
 //! Text that others chose, made fit to be shown.
 
+use crate::report::is_obeyed;
+
 /// `text` in one line of at most `most` characters, without what a terminal would obey.
 pub(super) fn printable(text: &str, most: usize) -> String {
     let mut kept = String::new();
@@ -8,7 +10,7 @@ pub(super) fn printable(text: &str, most: usize) -> String {
             kept.push('…');
             break;
         }
-        match c.is_control() {
+        match is_obeyed(c) {
             true => kept.extend(c.escape_default()),
             false => kept.push(c),
         }

@@ -33,7 +33,7 @@ pub use snapshot::{
 pub use text::Text;
 pub(crate) use time::nanoseconds;
 pub use time::{timestamp, timestamp_of};
-pub(crate) use words::{harmless, size};
+pub(crate) use words::{harmless, is_obeyed, size};
 
 /// Writes events as they come.
 pub trait Renderer {

@@ -106,11 +106,18 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// What a terminal obeys instead of showing it; also what changes the direction of the text behind it, or is
+/// not seen, so that a name can look like another.
+pub(crate) fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// Text of the target's own making, without what a terminal would obey.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
+    if text.chars().any(is_obeyed) {
         let escaped = |c: char| -> String {
-            if c.is_control() {
+            if is_obeyed(c) {
                 c.escape_default().collect()
             } else {
                 c.into()
@@ -196,6 +203,7 @@ mod tests {
     #[test]
     fn a_terminal_is_given_no_orders() {
         assert_eq!(harmless("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\\nc");
+        assert_eq!(harmless("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(harmless("päth"), "päth");
     }
 }
