@@ -48,6 +48,19 @@ impl Limits {
         Self::filling(all)
     }
 
+    /// No more than a program with so many goroutines now will need soon: all that is reserved is cleared when it is
+    /// made, and gone through whenever it is read.
+    #[must_use]
+    pub fn for_goroutines(self, now: u64) -> Self {
+        const LEAST: u32 = 16_384;
+        const TIMES: u64 = 4;
+        let soon = u32::try_from(now.saturating_mul(TIMES)).unwrap_or(u32::MAX);
+        Self {
+            goroutines: self.goroutines.min(soon.max(LEAST)),
+            ..self
+        }
+    }
+
     /// What the kernel's maps take, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -65,6 +78,15 @@ impl Default for Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_programs_get_small_maps() {
+        let most = Limits::of_part(256_000_000, 1);
+        let few = most.for_goroutines(10);
+        assert_eq!((few.goroutines, few.sites), (16_384, most.sites));
+        assert_eq!(most.for_goroutines(10_000).goroutines, 40_000);
+        assert_eq!(most.for_goroutines(u64::MAX), most);
+    }
 
     #[test]
     fn maps_fill_their_part_of_the_memory() {

@@ -63,11 +63,12 @@ impl Session {
         let mut governor = Governor::new(options.budget, options.ceiling(), costs);
         governor.set_least_creations(options.least_creations);
         let first_reason = governor.first(load.measure(&memory));
-        let mut probing = Probing::new(Limit {
+        let limit = Limit {
             budget: options.budget,
             costs,
             stop_file: options.stop_file.clone(),
-        });
+        };
+        let mut probing = Probing::new(limit, options.limits_for(None));
         let mut tracker = Tracker::default();
         let mode = governor.mode();
         let attached = match mode.counts_all() {

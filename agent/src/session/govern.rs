@@ -8,7 +8,7 @@ use super::{
 use crate::{
     binary::RuntimeAddress,
     governor::{Change, Mode, Tick, in_words},
-    probes::{ProbeKind, StopFile, Trip},
+    probes::{Limits, ProbeKind, StopFile, Trip},
     report::{DetachReason, Event, EventKind, ModeChange},
 };
 
@@ -204,6 +204,8 @@ impl Session {
             Mode::Focused => self.focus(at),
             Mode::Lifetimes | Mode::Full => {
                 let park = mode == Mode::Full;
+                let limits = self.options.limits_for(self.goroutines);
+                self.probing.set_limits(limits);
                 self.probing
                     .count_all(&self.inspected, &self.options, &self.memory, park)
             }
@@ -216,8 +218,7 @@ impl Session {
         let sites: Vec<_> = suspects.iter().map(|suspect| suspect.site).collect();
         self.focused = sites.iter().map(|site| (site.0, 0)).collect();
         self.focused_at = at;
-        self.probing
-            .count_at(&self.inspected, &self.options, &self.memory, &sites)
+        self.probing.count_at(&self.inspected, &self.memory, &sites)
     }
 
     /// Where others are under suspicion now than those that are probed.
@@ -279,6 +280,15 @@ impl Options {
             (true, _) => Mode::Census,
             (false, true) => Mode::Full,
             (false, false) => Mode::Lifetimes,
+        }
+    }
+
+    /// How large the maps are of a program that has so many goroutines, if that is known: one of many is given what
+    /// it needs, and one alone all that may be used.
+    pub(super) fn limits_for(&self, goroutines: Option<u64>) -> Limits {
+        match self.accounting {
+            Accounting::Agent => self.limits,
+            Accounting::Thread => self.limits.for_goroutines(goroutines.unwrap_or(0)),
         }
     }
 

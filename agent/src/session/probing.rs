@@ -10,7 +10,7 @@ use crate::{
     binary::RuntimeAddress,
     governor::{Budget, Hits},
     memory::LiveMemory,
-    probes::{Limit, PerfUprobes, Plan, Probes, Readout, Trip},
+    probes::{Limit, Limits, PerfUprobes, Plan, Probes, Readout, Trip},
 };
 
 /// How long the end waits for the kernel to detach.
@@ -19,12 +19,15 @@ const DETACH_GRACE: Duration = Duration::from_secs(5);
 /// Loaded programs, and where they were put.
 pub(super) struct Attached {
     pub(super) plan: Plan,
+    /// How large its maps are.
+    pub(super) limits: Limits,
     pub(super) probes: Probes,
 }
 
 /// All that is attached to one process, and what it has cost.
 pub(super) struct Probing {
     limit: Limit,
+    limits: Limits,
     now: Option<Attached>,
     /// The kernel takes its time to detach; until then they cost something.
     leaving: Vec<Probes>,
@@ -43,13 +46,19 @@ pub(super) struct Cost {
 }
 
 impl Probing {
-    pub(super) fn new(limit: Limit) -> Self {
+    pub(super) fn new(limit: Limit, limits: Limits) -> Self {
         Self {
             limit,
+            limits,
             now: None,
             leaving: Vec::new(),
             gone: (Hits::default(), 0.0),
         }
+    }
+
+    /// Maps are so large from the next time on.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// From now on all may cost so much.
@@ -73,14 +82,13 @@ impl Probing {
         park: bool,
     ) -> Result<(), SessionError> {
         let plan = inspected.plan(options.choice, park)?;
-        self.attach(inspected, options, memory, plan)
+        self.attach(inspected, memory, plan)
     }
 
     /// Counts the creations of these sites.
     pub(super) fn count_at(
         &mut self,
         inspected: &Inspected,
-        options: &Options,
         memory: &LiveMemory,
         sites: &[RuntimeAddress],
     ) -> Result<(), SessionError> {
@@ -90,13 +98,12 @@ impl Probing {
             .map(|site| program.bias.to_link(*site))
             .collect();
         let plan = Plan::statements(&program.binary, &behind)?;
-        self.attach(inspected, options, memory, plan)
+        self.attach(inspected, memory, plan)
     }
 
     fn attach(
         &mut self,
         inspected: &Inspected,
-        options: &Options,
         memory: &LiveMemory,
         plan: Plan,
     ) -> Result<(), SessionError> {
@@ -106,13 +113,17 @@ impl Probing {
             gopc: layout.gopc,
             startpc: layout.startpc,
         };
-        let mut probes = Probes::load(&plan, offsets, options.limits, self.limit.clone())?;
+        let mut probes = Probes::load(&plan, offsets, self.limits, self.limit.clone())?;
         if let Some(pid) = NonZeroU32::new(inspected.process.pid().cast_unsigned()) {
             let exe = inspected.process.exe_link();
             let bias = inspected.program.bias;
             probes.attach(&plan, &PerfUprobes, &exe, pid, memory, bias)?;
         }
-        self.now = Some(Attached { plan, probes });
+        self.now = Some(Attached {
+            plan,
+            limits: self.limits,
+            probes,
+        });
         Ok(())
     }
 

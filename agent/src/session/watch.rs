@@ -252,10 +252,7 @@ impl Session {
                 budget: self.governor.budget(),
                 accounting: self.options.accounting,
                 memory: self.options.memory,
-                maps: self
-                    .probing
-                    .now()
-                    .map_or(0, |_| self.options.limits.bytes()),
+                maps: self.probing.now().map_or(0, |now| now.limits.bytes()),
                 tracker: &self.tracker,
                 readout: &readout,
                 incidents: &self.incidents,
