@@ -53,7 +53,6 @@ type wait struct {
 var (
 	mutex    sync.Mutex
 	entries  []*entry
-	entered  sync.WaitGroup
 	mainGoid uint64
 	// keep is what goroutines wait for but do not hold: the collector must not close it.
 	keep []interface{}
@@ -65,7 +64,6 @@ func newEntry(name string) *entry {
 	mutex.Lock()
 	defer mutex.Unlock()
 	entries = append(entries, e)
-	entered.Add(1)
 	return e
 }
 
@@ -74,7 +72,18 @@ func (e *entry) enter() {
 	mutex.Lock()
 	e.Goid = goid()
 	mutex.Unlock()
-	entered.Done()
+}
+
+// allEntered says whether every goroutine of a kind has begun; one that has may start another.
+func allEntered() bool {
+	mutex.Lock()
+	defer mutex.Unlock()
+	for _, e := range entries {
+		if e.Goid == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // locked is enter for a goroutine that is locked to its thread.
