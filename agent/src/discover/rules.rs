@@ -293,6 +293,15 @@ impl Rules {
             rule: "no [[watch]] fits".to_owned(),
         }
     }
+
+    /// The same of a program whose executable nobody has looked into, which is most of the work; `None` where that
+    /// has to be done first, because a rule asks for the module.
+    #[must_use]
+    pub fn decide_unexamined(&self, identity: &Identity) -> Option<Decision> {
+        let mut all = self.watch.iter().chain(&self.ignore);
+        let asks = all.any(|rule| rule.0.module.is_some());
+        (!asks).then(|| self.decide(identity))
+    }
 }
 
 #[cfg(test)]

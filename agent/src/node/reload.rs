@@ -80,7 +80,7 @@ impl Daemon {
                     }
                 }
                 State::LeftAlone(identity) => {
-                    if matches!(self.common.decide(identity), Decision::Watch) {
+                    if self.common.may_want(identity) {
                         wanted.push(entry.process);
                     }
                 }

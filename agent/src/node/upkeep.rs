@@ -12,11 +12,7 @@ use super::{
     shares::shares,
     watcher::Watcher,
 };
-use crate::{
-    discover::{Decision, identify},
-    report::node::Pod,
-    target::Process,
-};
+use crate::{discover::identify, report::node::Pod, target::Process};
 
 /// How long the end waits for those who watch, and then for what is still to be delivered.
 const STOPPING: Duration = Duration::from_secs(10);
@@ -67,23 +63,39 @@ impl Daemon {
         let Some(pods) = self.common.pods.clone() else {
             return;
         };
+        let mut wanted = Vec::new();
         for entry in self.registry.entries_mut() {
-            let State::Watched(watcher, identity) = &mut entry.state else {
+            let (State::Watched(_, identity) | State::LeftAlone(identity)) = &mut entry.state
+            else {
                 continue;
             };
             let is_unknown = |pod: &Pod| pod.name.is_none() || pod.container.is_none();
-            if identity.pod.as_ref().is_some_and(is_unknown)
-                && let Ok(process) = Process::open(entry.process.pid)
-            {
-                let now = identify(&process, identity.process.clone(), Some(&*pods));
-                if now.pod != identity.pod {
-                    *identity = Arc::new(now);
+            if !identity.pod.as_ref().is_some_and(is_unknown) {
+                continue;
+            }
+            let Ok(process) = Process::open(entry.process.pid) else {
+                continue;
+            };
+            let now = identify(&process, identity.process.clone(), Some(&*pods));
+            if now.pod == identity.pod {
+                continue;
+            }
+            *identity = Arc::new(now);
+            let may_want = self.common.may_want(identity);
+            match &entry.state {
+                State::Watched(watcher, identity) => {
                     watcher.control.set_identity(Arc::clone(identity));
-                    if matches!(self.common.decide(identity), Decision::LeaveAlone { .. }) {
+                    if !may_want {
                         watcher.control.stop();
                     }
                 }
+                // What it is labelled may have been what was missing.
+                _ if may_want => wanted.push(entry.process),
+                _ => {}
             }
+        }
+        for process in wanted {
+            self.look_at(process);
         }
     }
 

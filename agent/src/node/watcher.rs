@@ -19,9 +19,9 @@ use crate::{
     discover::{Decision, Pods, Rules, identify},
     governor::{Budget, MemoryBudget},
     probes::{Limits, StopFile},
-    report::{DetachReason, node::Identity},
+    report::{DetachReason, ProcessInfo, node::Identity},
     session::{Accounting, Options, Session, SessionError},
-    target::{ProcessIdentity, TargetError},
+    target::{Process, ProcessIdentity, TargetError},
 };
 
 /// Fewer creations a second are not worth a probe: a census tells as much.
@@ -72,6 +72,23 @@ impl Common {
     pub(super) fn settings(&self) -> Settings {
         let settings = self.settings.lock();
         settings.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether one that has been left alone would now be watched, or has to be looked into to know.
+    pub(super) fn may_want(&self, identity: &Identity) -> bool {
+        let decision = match identity.process.is_unexamined() {
+            true => self.decide_unexamined(identity),
+            false => Some(self.decide(identity)),
+        };
+        !matches!(decision, Some(Decision::LeaveAlone { .. }))
+    }
+
+    /// `None` where its executable has to be looked into first.
+    pub(super) fn decide_unexamined(&self, identity: &Identity) -> Option<Decision> {
+        let rules = self.rules.read();
+        rules
+            .unwrap_or_else(PoisonError::into_inner)
+            .decide_unexamined(identity)
     }
 
     pub(super) fn decide(&self, identity: &Identity) -> Decision {
@@ -141,6 +158,19 @@ fn watch(
     control: &Control,
     tell: &dyn Fn(What),
 ) -> Outcome {
+    let before = match Process::open(process.pid) {
+        Ok(before) if before.identity == process => before,
+        Ok(_) => return Outcome::Gone,
+        Err(error) => return refused("inspect", &error.into()),
+    };
+    let exe = before.exe.display().to_string();
+    let info = ProcessInfo::unexamined(exe, before.container_id.clone());
+    let identity = identify(&before, info, common.pods.as_deref());
+    // Others' programs are none of our business, and cost next to nothing.
+    if let Some(Decision::LeaveAlone { rule }) = common.decide_unexamined(&identity) {
+        let identity = Arc::new(identity);
+        return Outcome::LeftAlone { identity, rule };
+    }
     let Some(inspected) = common.inspectors.inspect(process.pid) else {
         return Outcome::Failed {
             kind: "inspect",
@@ -154,7 +184,11 @@ fn watch(
         Ok(_) => return Outcome::Gone,
         Err(error) => return refused("inspect", &error),
     };
-    let identity = identify(&inspected.process, inspected.info(), common.pods.as_deref());
+    let identity = match inspected.process.exe == before.exe {
+        true => identity.examined(inspected.info()),
+        // It has become another meanwhile.
+        false => identify(&inspected.process, inspected.info(), common.pods.as_deref()),
+    };
     let identity = Arc::new(identity);
     if let Decision::LeaveAlone { rule } = common.decide(&identity) {
         return Outcome::LeftAlone { identity, rule };

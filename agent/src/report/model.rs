@@ -72,6 +72,29 @@ pub struct ProcessInfo {
     pub layout: String,
 }
 
+impl ProcessInfo {
+    /// Of a program whose executable nobody has looked into.
+    #[must_use]
+    pub fn unexamined(exe: String, container_id: Option<String>) -> Self {
+        Self {
+            exe,
+            build_id: None,
+            go_version: String::new(),
+            main_module: None,
+            vcs_revision: None,
+            container_id,
+            architecture: Cow::Borrowed(""),
+            layout: String::new(),
+        }
+    }
+
+    /// Whether it is one of those.
+    #[must_use]
+    pub fn is_unexamined(&self) -> bool {
+        self.go_version.is_empty()
+    }
+}
+
 /// `attached`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Attached {

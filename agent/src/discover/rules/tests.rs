@@ -2,7 +2,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::report::node::samples;
+use crate::report::{ProcessInfo, node::samples};
 
 /// What is decided of the sample's program: `server` of the module of the samples, container `search`
 /// of image `example.com/search:1.4` in namespace `shop`, label `app=search`.
@@ -112,6 +112,30 @@ fn to_be_left_alone_has_the_last_word() {
         decided("[[watch]]\nname = 'x'\n[[watch]]\nname = 'server'"),
         "watched"
     );
+}
+
+/// What is decided of a program that nobody has looked into.
+fn decided_unexamined(text: &str) -> Option<Decision> {
+    let config: RulesConfig = toml::from_str(text).expect("rules");
+    let known = samples::identity();
+    let exe = known.process.exe.clone();
+    let identity = Identity {
+        process: ProcessInfo::unexamined(exe, None),
+        ..(*known).clone()
+    };
+    Rules::new(config).decide_unexamined(&identity)
+}
+
+#[test]
+fn only_for_its_module_a_program_has_to_be_looked_into() {
+    let other = "[[watch]]\nname = \"none-of-these\"\n";
+    let left_alone = decided_unexamined(other);
+    assert!(matches!(left_alone, Some(Decision::LeaveAlone { .. })));
+    assert!(matches!(decided_unexamined(""), Some(Decision::Watch)));
+    for table in ["watch", "ignore"] {
+        let module = format!("{other}[[{table}]]\nmodule = \"example.com/**\"\n");
+        assert!(decided_unexamined(&module).is_none());
+    }
 }
 
 #[test]

@@ -34,6 +34,21 @@ pub struct Identity {
     pub pod: Option<Pod>,
 }
 
+impl Identity {
+    /// The same, with what the executable told.
+    #[must_use]
+    pub fn examined(self, told: ProcessInfo) -> Self {
+        let container_id = self.process.container_id;
+        Self {
+            process: ProcessInfo {
+                container_id,
+                ..told
+            },
+            ..self
+        }
+    }
+}
+
 /// The identity of a service in OpenTelemetry's sense.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Service {
