@@ -19,6 +19,9 @@ use crate::{
 /// have set up its runtime yet.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(600);
+/// One that is left alone is asked about again after so long, once: who starts a program may put it into its
+/// cgroup a moment later.
+const LATECOMER: Duration = Duration::from_secs(1);
 /// What the stop file has ended is tried again after this.
 const STOPPED: Duration = Duration::from_secs(5);
 
@@ -42,6 +45,10 @@ pub(super) struct Entry {
     pub(super) state: State,
     /// How often in a row it failed.
     failures: u32,
+    /// Left alone, and asked about again then.
+    again: Option<Instant>,
+    /// It has been asked about again.
+    is_settled: bool,
     /// It has become another program while it was being ended.
     begins_again: bool,
 }
@@ -68,17 +75,13 @@ impl Registry {
 
     /// A thread has begun to look at `process`.
     pub(super) fn begins(&mut self, process: ProcessIdentity, watcher: Watcher) {
-        let failures = self
-            .entries
-            .get(&process.pid)
-            .map_or(0, |entry| match entry.process {
-                same if same == process => entry.failures,
-                _ => 0,
-            });
+        let known = self.of_process(process);
         let entry = Entry {
             process,
+            failures: known.map_or(0, |entry| entry.failures),
+            again: None,
+            is_settled: known.is_some_and(|entry| entry.is_settled),
             state: State::Starting(watcher),
-            failures,
             begins_again: false,
         };
         self.entries.insert(process.pid, entry);
@@ -178,7 +181,11 @@ impl Registry {
             false => Next::Nothing,
         };
         let state = match outcome {
-            Outcome::LeftAlone { identity, .. } => Some(State::LeftAlone(identity)),
+            Outcome::LeftAlone { identity, .. } => {
+                entry.again = (!entry.is_settled).then_some(now + LATECOMER);
+                entry.is_settled = true;
+                Some(State::LeftAlone(identity))
+            }
             Outcome::Failed { error, .. } => {
                 let after = FIRST_RETRY * 2_u32.saturating_pow(entry.failures.min(16));
                 entry.failures += 1;
@@ -253,7 +260,8 @@ impl Entry {
     fn retry(&self) -> Option<Instant> {
         match self.state {
             State::Failed { retry, .. } => Some(retry),
-            _ => None,
+            State::LeftAlone(_) => self.again,
+            State::Starting(_) | State::Watched(..) => None,
         }
     }
 
