@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use crate::lines::{Lines, PATIENCE};
 
-/// What users have who say nothing: for benches, and where the figure itself is looked at.
-pub const AS_USERS_HAVE_IT: [&str; 2] = ["--budget", "1%"];
+/// The budget of users who say nothing: for benches, and where the figure itself is looked at.
+pub const USERS_BUDGET: &str = "1%";
 
-/// What tests have who say nothing. What the agent finds, and when, follows from its budget and from
+/// That of tests which say nothing. What the agent finds, and when, follows from its budget and from
 /// what all costs; this is enough for it to see as much on a machine that is several times as slow.
-const IN_TESTS: [&str; 2] = ["--budget", "5%"];
+const BUDGET: &str = "5%";
 
 /// The agent under test: `GOSTRAY_BIN`, or the one built beside this test.
 ///
@@ -123,7 +123,7 @@ impl Agent {
             command.arg("--no-history");
         }
         if !arguments.contains(&"--budget") {
-            command.args(IN_TESTS);
+            command.args(["--budget", BUDGET]);
         }
         Self::spawn(command)
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::time::{ClockId, clock_gettime};
 
 /// A line of `/proc/PID/status` that is given in kB, such as `VmRSS`, in bytes.
 ///
@@ -35,6 +36,14 @@ pub fn cpu(pid: u32) -> Result<Duration> {
     Ok(Duration::from_millis(
         total * 1000 / u64::try_from(per_second)?,
     ))
+}
+
+/// Processor time of this thread so far.
+///
+/// # Errors
+/// The kernel has no such clock.
+pub fn of_thread() -> Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 
 #[cfg(test)]

@@ -2,11 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::time::Instant;
-
 use gostray_tests::agent::Agent;
 use gostray_tests::go::{self, Mode};
-use gostray_tests::lines::PATIENCE;
 use gostray_tests::target::Target;
 use gostray_tests::{need, probes, skip};
 
@@ -33,9 +30,8 @@ fn the_leak_is_named() {
         let target = Target::start(&exe, &["-load"], &[]).unwrap();
         let agent = Agent::attach(target.pid(), &["--interval", "1s"]).unwrap();
         agent.attached().unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        let (when, leak) = agent.wait_before(deadline, "leak", |_| true).unwrap();
-        eprintln!("{mode:?}: named after {:.1?}", when - agent.started);
+        let leak = agent.wait_for("leak", |_| true).unwrap();
+        eprintln!("{mode:?}: named after {:.1?}", agent.started.elapsed());
         // The first leak event is the right one: the pool, the ticker and the connections are none.
         let place = &leak["site"]["created_at"];
         assert!(place["file"].as_str().unwrap().ends_with(&file), "{leak}");

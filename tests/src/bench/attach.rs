@@ -60,7 +60,7 @@ pub fn run() -> Result<()> {
             // The status comes at once after attaching, not only when the interval has passed.
             let agent = Agent::attach(
                 target.pid(),
-                &[&agent::AS_USERS_HAVE_IT[..], &["--interval", "200ms"]].concat(),
+                &["--budget", agent::USERS_BUDGET, "--interval", "200ms"],
             )?;
             let (when, _) = agent.wait_before(Instant::now() + PATIENCE, "status", |_| true)?;
             let time = (when - agent.started).as_secs_f64();

@@ -9,7 +9,6 @@ use gostray::binary::BinaryCache;
 use gostray::memory::LiveMemory;
 use gostray::runtime::{Census, Scope};
 use gostray::session::{Inspected, Landmarks, SnapshotOptions, Subject, snapshot};
-use nix::time::{ClockId, clock_gettime};
 
 use super::{Spread, verdict};
 use crate::target::Target;
@@ -77,13 +76,13 @@ fn measure(size: u64, target: &mut Target) -> Result<Row> {
     let inspected = Inspected::new(pid, &BinaryCache::new())?;
     let memory = LiveMemory::new(pid);
     let program = &inspected.program;
-    let begun = cpu()?;
+    let begun = usage::of_thread()?;
     let landmarks = Landmarks::find(program, &memory)?;
-    let once = cpu()?.saturating_sub(begun);
+    let once = usage::of_thread()?.saturating_sub(begun);
     let each = |used: Duration| used.as_nanos() as f64 / size as f64;
     let (mut heads, mut stacks, mut dump) = (vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
-        let before = cpu()?;
+        let before = usage::of_thread()?;
         let mut sites = 0_u64;
         let census = Census::take(
             &memory,
@@ -92,16 +91,16 @@ fn measure(size: u64, target: &mut Target) -> Result<Row> {
             Scope::default(),
             |goroutine| sites ^= goroutine.created_at.0,
         )?;
-        heads.push(each(cpu()?.saturating_sub(before)));
+        heads.push(each(usage::of_thread()?.saturating_sub(before)));
         std::hint::black_box(sites);
         ensure!(census.alive >= size, "{} goroutines", census.alive);
-        let before = cpu()?;
+        let before = usage::of_thread()?;
         let subject = Subject {
             landmarks: Some(landmarks),
             ..Subject::from(&inspected)
         };
         let all = snapshot(subject, &memory, &SnapshotOptions::default())?;
-        stacks.push(each(cpu()?.saturating_sub(before)));
+        stacks.push(each(usage::of_thread()?.saturating_sub(before)));
         ensure!(all.goroutines >= size && all.defects.is_empty());
         let took: f64 = target.ask("profile goroutine 2")?.parse()?;
         dump.push(took / size as f64);
@@ -114,11 +113,6 @@ fn measure(size: u64, target: &mut Target) -> Result<Row> {
         dump: Spread::of(&dump),
         rss: peak_memory(target.pid())?,
     })
-}
-
-/// Of this thread, which does all the work.
-fn cpu() -> Result<Duration> {
-    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 
 /// The most memory that `gostray snapshot` has at once, in MB. It is asked while the command waits for

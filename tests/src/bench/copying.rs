@@ -1,11 +1,10 @@
 //! How fast this machine copies a program's memory: what anybody who looks at all of it pays at least.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use gostray::binary::RuntimeAddress;
 use gostray::memory::{LiveMemory, MemoryReader as _};
-use nix::time::{ClockId, clock_gettime};
+
+use crate::usage;
 
 /// As much as is copied at once.
 const BATCH: usize = 1 << 20;
@@ -18,7 +17,7 @@ pub(super) fn speed(pid: u32) -> Result<f64> {
     let memory = LiveMemory::new(i32::try_from(pid)?);
     let mut buffer = vec![0; BATCH];
     let mut copied = 0_u64;
-    let before = own_time()?;
+    let before = usage::of_thread()?;
     for (from, to) in resident(pid)? {
         let mut at = from;
         while at < to {
@@ -28,13 +27,9 @@ pub(super) fn speed(pid: u32) -> Result<f64> {
             at += length as u64;
         }
     }
-    let took = own_time()?.saturating_sub(before);
+    let took = usage::of_thread()?.saturating_sub(before);
     ensure!(copied > BATCH as u64, "only {copied} bytes could be copied");
     Ok(copied as f64 / 1e6 / took.as_secs_f64())
-}
-
-fn own_time() -> Result<Duration> {
-    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 
 /// Where the program can write, without a file behind it, and where most of it is in memory: what was

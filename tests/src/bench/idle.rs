@@ -20,7 +20,7 @@ const WATCHED: Duration = Duration::from_secs(30);
 pub fn run() -> Result<()> {
     let exe = go::build_big(&go::newest()?, true)?;
     let target = Target::start(&exe, &[], &[])?;
-    let agent = Agent::attach(target.pid(), &agent::AS_USERS_HAVE_IT)?;
+    let agent = Agent::attach(target.pid(), &["--budget", agent::USERS_BUDGET])?;
     let patience = Instant::now() + PATIENCE;
     let (start, _) = agent.wait_before(patience, "status", |_| true)?;
     let before = usage::cpu(agent.pid())?;

@@ -31,8 +31,8 @@ pub struct Plan {
     leaking: Duration,
     /// Where all that the agents say is kept.
     events: Option<PathBuf>,
-    /// What the agents may take.
-    budget: &'static [&'static str],
+    /// What each agent may take, as on its command line.
+    budget: &'static str,
 }
 
 impl Plan {
@@ -43,7 +43,7 @@ impl Plan {
             healthy,
             leaking: LEAKING,
             events: None,
-            budget: &agent::AS_USERS_HAVE_IT,
+            budget: agent::USERS_BUDGET,
         }
     }
 
@@ -54,9 +54,9 @@ impl Plan {
         self
     }
 
-    /// As before, but the agents may take as much as this says, on their command line.
+    /// As before, but each agent may take as much as this.
     #[must_use]
-    pub fn with_budget(mut self, budget: &'static [&'static str]) -> Self {
+    pub fn with_budget(mut self, budget: &'static str) -> Self {
         self.budget = budget;
         self
     }
@@ -99,7 +99,7 @@ pub fn record(exe: &Path, scenario: &Scenario, plan: &Plan) -> Recording {
     let ready = Instant::now();
     std::thread::sleep(READY_BEFORE);
     // Without a memory: programs that run at a time are not to learn from each other.
-    let agent = match Agent::attach(target.pid(), plan.budget) {
+    let agent = match Agent::attach(target.pid(), &["--budget", plan.budget]) {
         Ok(agent) => agent,
         Err(error) => return Recording::without(Ending::NotStarted(format!("{error:#}"))),
     };

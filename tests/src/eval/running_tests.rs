@@ -20,7 +20,7 @@ fn record_scripts(program: &str, agent: &str) -> Recording {
         healthy: Duration::from_millis(500),
         leaking: Duration::from_millis(500),
         events: None,
-        budget: &[],
+        budget: "1%",
     };
     let mut target = Target::start(Path::new("/bin/sh"), &["-c", program], &[]).unwrap();
     // A shell cannot trap what is ignored when it starts, as in the background of another one.

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use gostray_tests::agent::Agent;
 use gostray_tests::go::{self, Mode, Toolchain};
+use gostray_tests::lines::PATIENCE;
 use gostray_tests::need_root_and_releases;
 use gostray_tests::target::Target;
 use serde_json::Value;
@@ -38,9 +39,6 @@ const SCENARIOS: [&str; 19] = [
 
 /// Patterns that gostray tells apart.
 const PATTERNS: usize = 14;
-
-/// By when a leak has to be named; the machine has other things to do.
-const WITHIN: Duration = Duration::from_secs(300);
 
 /// Watched at once.
 const AT_ONCE: usize = 20;
@@ -109,7 +107,7 @@ fn watch(toolchain: &Toolchain, scenario: &str) -> Result<()> {
     let mut missing = expected(&exe, scenario)?;
     let target = Target::start(&exe, &[scenario], &[])?;
     let agent = Agent::attach(target.pid(), &[])?;
-    let deadline = Instant::now() + WITHIN;
+    let deadline = Instant::now() + PATIENCE;
     while !missing.is_empty() {
         let wanted = missing.iter().map(|e| &e.marked).collect::<Vec<_>>();
         let (when, leak) = agent

@@ -37,10 +37,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Attaches, and waits until the agent has found its way of watching.
     pub(super) fn attach(pid: u32) -> Result<Self> {
-        let agent = Agent::attach(
-            pid,
-            &[&agent::AS_USERS_HAVE_IT[..], &["--interval", "1s"]].concat(),
-        )?;
+        let agent = Agent::attach(pid, &["--budget", agent::USERS_BUDGET, "--interval", "1s"])?;
         let attached = agent.attached()?;
         let mut watch = Self {
             agent,
