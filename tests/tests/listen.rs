@@ -274,12 +274,14 @@ fn promtool_finds_nothing_to_say() {
 #[test]
 #[ignore = "needs Python's prometheus_client"]
 fn the_reference_parser_reads_open_metrics() {
+    // Debian's, for which the set-up installs the module: another may come first in PATH.
+    const PYTHON: &str = "/usr/bin/python3";
     const READ: &str = "import sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
 for family in parse(sys.stdin.read()):
     for sample in family.samples: print(sample.name)";
     let python =
-        |script: &str, input: &[u8]| piped(Command::new("python3").args(["-c", script]), input);
+        |script: &str, input: &[u8]| piped(Command::new(PYTHON).args(["-c", script]), input);
     need!(
         python("import prometheus_client", b"").is_ok(),
         "python3-prometheus-client is not installed"

@@ -53,7 +53,8 @@ impl NodeConfig {
 #budget = "2%"
 # Memory that the agent and the kernel's maps may take together; 64MB at least.
 #memory = "256MB"
-# Between two samples of each process: what metrics show is at most so old. 100ms to 1h.
+# Between two samples of each process: what metrics show is at most so old. 100ms to 1h. Where samples would
+# take more than a third of what a process may have of the budget, they are up to six times as far apart.
 #interval = "10s"
 # Whether probes may be attached. Without them nothing of a program is touched; goroutines that live and
 # die between two looks are not seen then.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs, mem,
+    mem,
     time::{Duration, Instant},
 };
 
@@ -10,10 +10,10 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::{
     events::Events,
-    go::{Answer, GoFiles},
-    proc_files,
+    machine::{Look, Machine},
+    told::Told,
 };
-use crate::{memory::FileIdentity, target::ProcessIdentity};
+use crate::target::ProcessIdentity;
 
 /// How often events are taken.
 const DRAIN: Duration = Duration::from_millis(100);
@@ -23,6 +23,8 @@ const SCAN: Duration = Duration::from_secs(30);
 const SCAN_ALONE: Duration = Duration::from_secs(1);
 /// Processes that are looked at again with the next poll; more have to wait for the next scan.
 const MAX_AGAIN: usize = 1024;
+/// How often one is looked at again that could not be looked at: it may have been between two programs.
+const RETRIES: u32 = 10;
 
 /// A Go program that was not told of before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +43,8 @@ pub struct Discovery {
     machine: Machine,
     events: Events,
     told: Told,
-    /// Processes whose program is being found out, and when they began to run it, if that is known.
-    again: HashMap<i32, Option<u64>>,
+    /// Processes whose program is being found out.
+    again: HashMap<i32, Again>,
     next_drain: Instant,
     next_scan: Instant,
     /// Events lost up to the last scan.
@@ -84,13 +86,14 @@ impl Discovery {
     /// take some milliseconds, and is told of later if it takes more.
     pub fn poll(&mut self, now: Instant) -> Vec<Seen> {
         let mut seen = Vec::new();
-        for (pid, executed) in mem::take(&mut self.again) {
-            self.look(pid, executed, &mut seen);
+        for (pid, again) in mem::take(&mut self.again) {
+            self.look(pid, again, &mut seen);
         }
         let waiting = self.again.len();
         for event in self.events.take() {
             if let Ok(pid) = i32::try_from(event.pid) {
-                self.look(pid, Some(event.at_ns), &mut seen);
+                let executed = Some(event.at_ns);
+                self.look(pid, Again::first(executed), &mut seen);
             }
         }
         self.next_drain = now + DRAIN;
@@ -118,7 +121,7 @@ impl Discovery {
             }
         };
         for pid in &pids {
-            self.look(*pid, None, seen);
+            self.look(*pid, Again::first(None), seen);
         }
         let pids: HashSet<i32> = pids.into_iter().collect();
         self.told.keep(&pids);
@@ -132,21 +135,24 @@ impl Discovery {
         }
     }
 
-    fn look(&mut self, pid: i32, executed: Option<u64>, seen: &mut Vec<Seen>) {
+    fn look(&mut self, pid: i32, which: Again, seen: &mut Vec<Seen>) {
         let looked = monotonic();
         let program = self.machine.look(pid);
-        if program != Look::Unknown {
-            self.unknown.remove(&pid);
-        }
-        match program {
-            Look::Unknown => self.errors += u64::from(self.unknown.insert(pid)),
-            Look::Pending if self.again.len() < MAX_AGAIN => {
+        let again = which.after(program, self.unknown.contains(&pid));
+        match again.filter(|_| self.again.len() < MAX_AGAIN) {
+            Some(again) => {
                 let known = self.again.entry(pid).or_default();
-                *known = executed.max(*known);
+                known.executed = again.executed.max(known.executed);
+                known.failures = again.failures.max(known.failures);
             }
-            _ => {}
+            None if program == Look::Unknown => {
+                self.errors += u64::from(self.unknown.insert(pid));
+            }
+            None => {
+                self.unknown.remove(&pid);
+            }
         }
-        seen.extend(self.told.news(pid, executed, looked, program));
+        seen.extend(self.told.news(pid, which.executed, looked, program));
     }
 
     /// When [`Self::poll`] is due.
@@ -185,243 +191,64 @@ impl Discovery {
     }
 }
 
+/// Why and how a process is looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Again {
+    /// When it began to run its program, if the kernel has said so.
+    executed: Option<u64>,
+    /// How often in a row it could not be looked at.
+    failures: u32,
+}
+
+impl Again {
+    fn first(executed: Option<u64>) -> Self {
+        Self {
+            executed,
+            failures: 0,
+        }
+    }
+
+    /// How it is looked at with the next poll, if it is; `is_given_up` if that has come to nothing before.
+    fn after(self, program: Look, is_given_up: bool) -> Option<Self> {
+        match program {
+            Look::Pending => Some(self),
+            // One that has been given up is looked at in each scan, and when it runs another program.
+            Look::Unknown if self.executed.is_some() || !is_given_up => {
+                let failures = self.failures + 1;
+                (failures <= RETRIES).then_some(Self { failures, ..self })
+            }
+            Look::Unknown | Look::Go(_) | Look::Other | Look::Nothing => None,
+        }
+    }
+}
+
 /// `CLOCK_MONOTONIC`, as in events, in nanoseconds.
 fn monotonic() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from);
     now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// One look at a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
-    /// It runs a Go program.
-    Go(Program),
-    /// It runs another program.
-    Other,
-    /// It is gone, or has no program.
-    Nothing,
-    /// It is being found out.
-    Pending,
-    /// Could not be found out.
-    Unknown,
-}
-
-/// A process with its program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Program {
-    identity: ProcessIdentity,
-    file: FileIdentity,
-    /// Where its stack begins, another address after each `execve` with address space randomisation; 0 if that is
-    /// not told.
-    stack: u64,
-}
-
-/// What is asked of the machine.
-#[derive(Debug, Default)]
-struct Machine {
-    files: GoFiles,
-}
-
-impl Machine {
-    fn processes(&self) -> std::io::Result<Vec<i32>> {
-        let own = i32::try_from(std::process::id()).ok();
-        let mut pids = Vec::new();
-        for entry in fs::read_dir("/proc")? {
-            let name = entry?.file_name();
-            let pid = name.to_str().and_then(|name| name.parse().ok());
-            pids.extend(pid.filter(|pid| Some(*pid) != own));
-        }
-        Ok(pids)
-    }
-
-    fn look(&self, pid: i32) -> Look {
-        /// A process may go to another program, or its pid to another process, while it is looked at.
-        const ATTEMPTS: usize = 3;
-        let mut answer = self.files.ask(pid);
-        for _ in 0..ATTEMPTS {
-            let file = match answer {
-                Answer::Go(file) => file,
-                Answer::Other => return Look::Other,
-                Answer::Nothing => return Look::Nothing,
-                Answer::Pending => return Look::Pending,
-                Answer::Unknown => return Look::Unknown,
-            };
-            let Some((start_time, stack)) = start_and_stack(pid) else {
-                return Look::Nothing;
-            };
-            answer = self.files.ask(pid);
-            if answer == Answer::Go(file) {
-                return Look::Go(Program {
-                    identity: ProcessIdentity { pid, start_time },
-                    file,
-                    stack,
-                });
-            }
-        }
-        Look::Unknown
-    }
-}
-
-/// Start time and beginning of the stack from `/proc/PID/stat`; `None` if it has ended.
-fn start_and_stack(pid: i32) -> Option<(u64, u64)> {
-    /// `proc(5)` counts from 1 and begins with pid and name; after the name comes field 3.
-    const STATE: usize = 0;
-    const START_TIME: usize = 22 - 3;
-    const STACK: usize = 28 - 3;
-    let contents = proc_files::read(pid, "stat", 4096).ok()?;
-    let text = String::from_utf8_lossy(&contents.bytes);
-    // A name may hold anything, parentheses too.
-    let (_, fields) = text.rsplit_once(')')?;
-    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
-    let has_ended = matches!(fields.get(STATE), Some(&("Z" | "X" | "x")) | None);
-    let number = |index: usize| fields.get(index)?.parse().ok();
-    if has_ended {
-        return None;
-    }
-    Some((number(START_TIME)?, number(STACK).unwrap_or(0)))
-}
-
-/// The programs that were told of, by pid.
-#[derive(Debug, Default)]
-struct Told(HashMap<i32, Last>);
-
-/// The last that was told of a process.
-#[derive(Clone, Copy, Debug)]
-struct Last {
-    program: Program,
-    /// Whether it still runs that, or another that is no Go program.
-    is_running: bool,
-    /// When it was looked at.
-    looked: u64,
-}
-
-impl Told {
-    /// What is new if this is what was found, beginning at `looked`; `executed` is when the kernel said that it
-    /// ran a new program.
-    fn news(&mut self, pid: i32, executed: Option<u64>, looked: u64, found: Look) -> Option<Seen> {
-        let program = match found {
-            Look::Go(program) => program,
-            Look::Other => {
-                if let Some(last) = self.0.get_mut(&pid) {
-                    last.is_running = false;
-                }
-                return None;
-            }
-            Look::Nothing => {
-                self.0.remove(&pid);
-                return None;
-            }
-            Look::Pending | Look::Unknown => return None,
-        };
-        let last = Last {
-            program,
-            is_running: true,
-            looked,
-        };
-        let before = self.0.insert(pid, last);
-        let before = before.filter(|before| before.program.identity == program.identity);
-        let is_replaced = before.is_some();
-        let is_new = before.is_none_or(|before| {
-            let moved = ![0, before.program.stack].contains(&program.stack);
-            !before.is_running
-                || before.program.file != program.file
-                || moved && before.program.stack != 0
-                // What was looked at later than that is the program the event is about.
-                || executed.is_some_and(|executed| executed > before.looked)
-        });
-        is_new.then_some(Seen {
-            process: program.identity,
-            is_replaced,
-        })
-    }
-
-    /// Forgets all but these.
-    fn keep(&mut self, pids: &HashSet<i32>) {
-        self.0.retain(|pid, _| pids.contains(pid));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn file(inode: u64) -> FileIdentity {
-        FileIdentity {
-            device: 1,
-            inode,
-            size: 1,
-            mtime: 1,
-        }
-    }
-
-    fn go(start_time: u64, inode: u64, stack: u64) -> Look {
-        Look::Go(Program {
-            identity: ProcessIdentity { pid: 7, start_time },
-            file: file(inode),
-            stack,
-        })
-    }
-
-    fn seen(start_time: u64, is_replaced: bool) -> Option<Seen> {
-        Some(Seen {
-            process: ProcessIdentity { pid: 7, start_time },
-            is_replaced,
-        })
-    }
-
     #[test]
-    fn each_program_is_told_once() {
-        let mut told = Told::default();
-        assert_eq!(told.news(7, Some(10), 20, go(1, 1, 500)), seen(1, false));
-        assert_eq!(told.news(7, None, 30, go(1, 1, 500)), None);
-        // A scan was quicker than the event.
-        assert_eq!(told.news(7, Some(25), 40, go(1, 1, 500)), None);
-    }
-
-    #[test]
-    fn a_process_that_becomes_another_program() {
-        let mut told = Told::default();
-        assert_eq!(told.news(7, Some(10), 20, go(1, 1, 500)), seen(1, false));
-        assert_eq!(told.news(7, Some(25), 30, go(1, 2, 600)), seen(1, true));
-        // The same file again: by the event, or by its stack where there is none.
-        assert_eq!(told.news(7, Some(35), 40, go(1, 2, 600)), seen(1, true));
-        assert_eq!(told.news(7, None, 50, go(1, 2, 700)), seen(1, true));
-        assert_eq!(told.news(7, None, 60, go(1, 2, 700)), None);
-        // Where the stack is, is not told to everybody.
-        assert_eq!(told.news(7, None, 70, go(1, 2, 0)), None);
-        assert_eq!(told.news(7, None, 80, go(1, 2, 700)), None);
-    }
-
-    #[test]
-    fn another_language_in_between() {
-        let mut told = Told::default();
-        assert_eq!(told.news(7, Some(1), 2, Look::Other), None);
-        assert_eq!(told.news(7, Some(3), 4, go(1, 1, 500)), seen(1, false));
-        assert_eq!(told.news(7, Some(5), 6, Look::Other), None);
-        assert_eq!(told.news(7, None, 8, go(1, 1, 500)), seen(1, true));
-    }
-
-    #[test]
-    fn another_process_with_the_pid() {
-        let mut told = Told::default();
-        assert_eq!(told.news(7, Some(1), 2, go(1, 1, 500)), seen(1, false));
-        assert_eq!(told.news(7, Some(3), 4, go(2, 1, 600)), seen(2, false));
-        assert_eq!(told.news(7, None, 6, Look::Nothing), None);
-        assert_eq!(told.news(7, Some(7), 8, go(2, 1, 600)), seen(2, false));
-        assert_eq!(told.news(7, None, 9, Look::Unknown), None);
-        assert_eq!(told.news(7, None, 10, go(2, 1, 600)), None);
-        told.keep(&HashSet::new());
-        assert_eq!(told.0.len(), 0);
-    }
-
-    #[test]
-    fn own_start_time_and_stack() {
-        let pid = std::process::id().try_into().expect("a pid");
-        let (start, stack) = start_and_stack(pid).expect("it runs");
-        let own = crate::target::Process::open(pid).expect("it runs");
-        assert_eq!(start, own.identity.start_time);
-        assert_ne!(stack, 0);
-        assert_eq!(start_and_stack(i32::MAX), None);
+    fn what_could_not_be_looked_at_is_tried_again_some_times() {
+        let tries = |first: Again, is_given_up| {
+            let mut next = Some(first);
+            let mut tries = 0;
+            while let Some(again) = next.take() {
+                tries += 1;
+                next = again.after(Look::Unknown, is_given_up);
+            }
+            tries
+        };
+        assert_eq!(tries(Again::first(None), false), RETRIES + 1);
+        assert_eq!(tries(Again::first(None), true), 1);
+        assert_eq!(tries(Again::first(Some(9)), true), RETRIES + 1);
+        let pending = Again::first(Some(9)).after(Look::Pending, true);
+        assert_eq!(pending.and_then(|again| again.executed), Some(9));
+        assert!(Again::first(Some(9)).after(Look::Other, false).is_none());
     }
 
     #[test]

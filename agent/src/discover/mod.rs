@@ -11,11 +11,13 @@ mod discovery;
 mod events;
 mod go;
 mod identity;
+mod machine;
 /// Names and labels of pods.
 pub mod kubernetes;
 mod patience;
 mod proc_files;
 mod rules;
+mod told;
 /// Files below `/proc/PID/root`.
 pub mod root;
 #[cfg(test)]

@@ -125,10 +125,10 @@ impl Daemon {
 
     /// A Go program runs that did not before.
     fn has_seen(&mut self, seen: Seen) {
+        // One that is known is only told of again if it runs another program now. Whoever looked between both may
+        // have taken it for ended, so what was told of it before does not matter.
         let is_known = self.registry.knows(seen.process);
-        if is_known
-            && (!seen.is_replaced || self.registry.is_replaced(seen.process) == Next::Nothing)
-        {
+        if is_known && self.registry.is_replaced(seen.process) == Next::Nothing {
             return;
         }
         self.look_at(seen.process);
@@ -172,6 +172,7 @@ impl Daemon {
             }
             What::Event(event) => self.exports.event(*event),
             What::Over(outcome) => {
+                tracing::debug!(pid = process.pid, ?outcome, "not watched any more");
                 match &outcome {
                     Outcome::Failed { kind, error } => self.went_wrong(kind, error),
                     Outcome::LeftAlone { rule, .. } => {

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::{
-    resource::{UsageWho, getrusage},
-    time::TimeValLike as _,
+use nix::{
+    sys::{
+        resource::{UsageWho, getrusage},
+        time::TimeValLike as _,
+    },
+    time::{ClockId, clock_gettime},
 };
 
 /// Shorter stretches say nothing.
@@ -78,6 +81,11 @@ pub(super) fn processor_time() -> f64 {
     getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| {
         (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6
     })
+}
+
+/// Processor time of this thread so far.
+pub(super) fn own_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 /// Memory of the agent: RSS, in bytes; `None` where it cannot be read.

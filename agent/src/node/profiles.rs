@@ -9,11 +9,10 @@ use std::{
     time::Duration,
 };
 
-use nix::{
-    time::{ClockId, clock_gettime},
-    unistd::{Pid, gettid},
-};
+use nix::unistd::{Pid, gettid};
 use procfs::process::Process;
+
+use super::meter;
 
 /// Of all profiles so far, those that are being taken included.
 #[derive(Debug, Default)]
@@ -38,7 +37,7 @@ impl ProfileCost {
     /// Takes a profile, in this thread.
     pub(super) fn of<R>(&self, profile: impl FnOnce() -> R) -> R {
         let thread = gettid();
-        self.state().running.push((thread, own_time()));
+        self.state().running.push((thread, meter::own_time()));
         let _running = Running { cost: self, thread };
         profile()
     }
@@ -68,14 +67,9 @@ impl Drop for Running<'_> {
             .find_map(|(place, (thread, _))| (*thread == self.thread).then_some(place));
         if let Some(place) = place {
             let (_, began) = state.running.swap_remove(place);
-            state.done += own_time().saturating_sub(began);
+            state.done += meter::own_time().saturating_sub(began);
         }
     }
-}
-
-/// Processor time of this thread so far.
-fn own_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 /// Of another thread of this process, in whole ticks: never more than its own clock says.
@@ -95,8 +89,8 @@ mod tests {
     use super::*;
 
     fn busy_for(time: Duration) {
-        let began = own_time();
-        while own_time() - began < time {}
+        let began = meter::own_time();
+        while meter::own_time() - began < time {}
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub(super) struct Entry {
     again: Option<Instant>,
     /// It has been asked about again.
     is_settled: bool,
-    /// It has become another program while it was being ended.
+    /// It has become another program since its thread began: what becomes of that may be of either.
     begins_again: bool,
 }
 
@@ -153,8 +153,9 @@ impl Registry {
         match entry.watcher() {
             Some(watcher) => {
                 watcher.control.wake();
-                // One that is still looking may have looked at either program.
-                entry.begins_again = matches!(entry.state, State::Starting(_));
+                // One that is still looking may have looked at either program; one that watched may have taken
+                // the moment between both for the end of the process, and its last message be under way.
+                entry.begins_again = true;
                 Next::Nothing
             }
             None => Next::LookAgain,
@@ -271,5 +272,41 @@ impl Entry {
             State::Starting(watcher) | State::Watched(watcher, _) => Some(watcher),
             State::LeftAlone(_) | State::Failed { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{discover::identify, report::ProcessInfo};
+
+    const PROCESS: ProcessIdentity = ProcessIdentity {
+        pid: 7,
+        start_time: 1,
+    };
+
+    fn watched() -> Registry {
+        let mut registry = Registry::default();
+        registry.begins(PROCESS, Watcher::idle(3));
+        let own = i32::try_from(std::process::id()).expect("a pid");
+        let own = Process::open(own).expect("it runs");
+        let info = ProcessInfo::unexamined(String::new(), None);
+        registry.is_watched(PROCESS, 3, Arc::new(identify(&own, info, None)));
+        registry
+    }
+
+    #[test]
+    fn one_that_became_another_program_while_its_end_was_being_told_is_looked_at_again() {
+        let now = Instant::now();
+        let exited = || Outcome::Ended(DetachReason::Exited);
+        let mut registry = watched();
+        assert_eq!(registry.is_over(PROCESS, 3, exited(), now).1, Next::Nothing);
+        assert!(!registry.knows(PROCESS));
+
+        let mut registry = watched();
+        assert_eq!(registry.is_replaced(PROCESS), Next::Nothing);
+        let (over, next) = registry.is_over(PROCESS, 3, exited(), now);
+        assert!(over.is_some());
+        assert_eq!(next, Next::LookAgain);
     }
 }

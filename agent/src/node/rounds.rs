@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use nix::{
@@ -15,6 +15,7 @@ use super::{
     control::Control,
     growth::Growth,
     message::{Outcome, What},
+    meter,
     watcher::Common,
 };
 use crate::{
@@ -32,6 +33,11 @@ use crate::{
 /// goroutines become more for so many that rest.
 const LEAKING: f64 = 4.0;
 const GROWING: f64 = 4.0;
+/// What samples may take of a process's budget; they become rarer where that does not do.
+const SAMPLING: f64 = 1.0 / 3.0;
+/// So many times the configured interval at most: what is shown must not be of another day.
+const RAREST: u32 = 6;
+
 /// A session under way, and what the daemon has to know of it.
 pub(super) struct Rounds<'a> {
     session: Session,
@@ -101,8 +107,10 @@ impl<'a> Rounds<'a> {
             }
             let now = Instant::now();
             if now >= next_sample {
+                let before = meter::own_time();
                 self.sample()?;
-                next_sample = now + self.common.settings().interval;
+                let interval = self.common.settings().interval;
+                next_sample = now + pause(interval, meter::own_time() - before, self.budget);
             }
             let vitality = self
                 .sleep_until(next_sample.min(self.session.next()))
@@ -218,5 +226,30 @@ impl<'a> Rounds<'a> {
         }
         self.control.was_woken();
         Ok(lifetime.vitality())
+    }
+}
+
+/// Until the next sample behind one that took `cost`.
+fn pause(interval: Duration, cost: Duration, budget: Budget) -> Duration {
+    let within_budget = cost.as_secs_f64() / (budget.cores() * SAMPLING);
+    Duration::try_from_secs_f64(within_budget)
+        .unwrap_or(Duration::MAX)
+        .clamp(interval, interval.saturating_mul(RAREST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_become_rarer_where_the_budget_is_small() {
+        let pause = |cost, cores| {
+            let cost = Duration::from_micros(cost);
+            pause(Duration::from_secs(1), cost, Budget::part(cores)).as_secs_f64()
+        };
+        assert!((pause(400, 0.01) - 1.0).abs() < 1e-9);
+        assert!((pause(400, 0.0005) - 2.4).abs() < 1e-6);
+        assert!((pause(400, 0.000_001) - 6.0).abs() < 1e-9);
+        assert!((pause(400, f64::INFINITY) - 1.0).abs() < 1e-9);
     }
 }

@@ -142,6 +142,17 @@ impl Watcher {
         })
     }
 
+    /// One without a thread.
+    #[cfg(test)]
+    pub(super) fn idle(number: u64) -> Self {
+        let control = Control::new(Budget::part(0.01)).expect("an eventfd");
+        Self {
+            number,
+            control: Arc::new(control),
+            thread: None,
+        }
+    }
+
     /// Waits for the thread behind its last message.
     pub(super) fn join(mut self) {
         if let Some(thread) = self.thread.take() {

@@ -6,5 +6,6 @@
 mod history;
 mod patterns;
 mod proven;
+mod rounds;
 mod suppressed;
 mod verdicts;
