@@ -13,6 +13,10 @@ use nix::{
 /// Shorter stretches say nothing.
 const SHORTEST: Duration = Duration::from_secs(1);
 
+/// What was spent beyond the budget is saved again over this time, and what is more than the budget of that time is
+/// forgiven: who is watched must not be blind for long because many were started at once.
+const REPAYMENT: Duration = Duration::from_secs(30);
+
 /// Processor time so far, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Spent {
@@ -41,6 +45,8 @@ pub(super) struct Rate {
 pub(super) struct Meter {
     last: (Instant, Spent),
     rate: Option<Rate>,
+    /// Seconds of processor time beyond the budget that are not saved yet.
+    debt: f64,
 }
 
 impl Meter {
@@ -48,11 +54,12 @@ impl Meter {
         Self {
             last: (now, Spent::default()),
             rate: None,
+            debt: 0.0,
         }
     }
 
-    /// Takes in what has been spent by `now`.
-    pub(super) fn update(&mut self, now: Instant, spent: Spent) {
+    /// Takes in what has been spent by `now`, where `budget` cores may be.
+    pub(super) fn update(&mut self, now: Instant, spent: Spent, budget: f64) {
         let (then, before) = self.last;
         let passed = now.saturating_duration_since(then);
         if passed < SHORTEST {
@@ -62,11 +69,24 @@ impl Meter {
         let agent = cores(spent.agent, before.agent);
         let watching = cores(spent.watching, before.watching);
         let profiles = cores(spent.profiles, before.profiles);
+        let probes = cores(spent.probes, before.probes);
+        // What it took to begin is nobody's debt.
+        if self.rate.is_some() && budget.is_finite() {
+            let beyond = (agent - profiles + probes - budget) * passed.as_secs_f64();
+            let most = budget * REPAYMENT.as_secs_f64();
+            self.debt = (self.debt + beyond).clamp(0.0, most);
+        }
         self.rate = Some(Rate {
-            all: agent + cores(spent.probes, before.probes),
+            all: agent + probes,
             own: (agent - watching - profiles).max(0.0),
         });
         self.last = (now, spent);
+    }
+
+    /// Cores to stay below the budget by, for what was spent beyond it: starting to watch a process takes what it
+    /// takes, and counts in nobody's share.
+    pub(super) fn repayment(&self) -> f64 {
+        self.debt / REPAYMENT.as_secs_f64()
     }
 
     /// Of late; `None` in the first second.
@@ -115,9 +135,9 @@ mod tests {
             profiles: 0.0,
             probes,
         };
-        meter.update(at(0), spent(1.0, 0.0, 0.0));
+        meter.update(at(0), spent(1.0, 0.0, 0.0), 0.02);
         assert_eq!(meter.rate(), None, "too short to say anything");
-        meter.update(at(2), spent(0.04, 0.03, 0.02));
+        meter.update(at(2), spent(0.04, 0.03, 0.02), 0.02);
         let rate = meter.rate().expect("measured");
         assert!(
             (rate.all - 0.03).abs() < 1e-9 && (rate.own - 0.005).abs() < 1e-9,
@@ -127,9 +147,41 @@ mod tests {
             profiles: 1.9,
             ..spent(1.95, 0.03, 0.02)
         };
-        meter.update(at(4), profile);
+        meter.update(at(4), profile, 0.02);
         let rate = meter.rate().expect("measured");
         assert!(rate.all > 0.9 && rate.own < 0.01, "{rate:?}");
+        assert!(meter.repayment() < 1e-9, "whoever asks for a profile pays");
+    }
+
+    #[test]
+    fn what_was_spent_beyond_the_budget_is_saved_again() {
+        let began = Instant::now();
+        let mut meter = Meter::new(began);
+        let mut agent = 0.0;
+        let mut until = |seconds: u64, cores: f64| {
+            agent += cores * 2.0;
+            let spent = Spent {
+                agent,
+                ..Spent::default()
+            };
+            meter.update(began + Duration::from_secs(seconds), spent, 0.02);
+            meter.repayment()
+        };
+        assert!(until(2, 0.5) < 1e-9, "to begin is nobody's debt");
+        assert!(until(4, 0.02) < 1e-9);
+        assert!(
+            (until(6, 0.17) - 0.01).abs() < 1e-9,
+            "0.3 s in half a minute"
+        );
+        assert!((until(8, 0.005) - 0.009).abs() < 1e-9);
+        assert!(
+            (until(10, 0.9) - 0.02).abs() < 1e-9,
+            "never more than the budget"
+        );
+    }
+
+    #[test]
+    fn the_agents_own_time_and_memory() {
         assert!(processor_time() > 0.0);
         assert!(resident().is_some_and(|bytes| bytes > 1 << 20));
     }

@@ -19,20 +19,22 @@ const STOPPING: Duration = Duration::from_secs(10);
 const DELIVERING: Duration = Duration::from_secs(5);
 /// Share of the node's budget that is handed out whatever the daemon itself takes.
 const AT_LEAST: f64 = 0.3;
+/// Of the budget, what is aimed at: what is spent between two looks cannot be taken back.
+const AIM: f64 = 0.95;
 
 impl Daemon {
     /// Distributes the budget anew.
     pub(super) fn share(&mut self, now: Instant) {
         let spent = self.spent();
-        self.meter.update(now, spent);
-        let budget = self.config.node.budget.cores();
+        let budget = self.config.node.budget.cores() * AIM;
+        self.meter.update(now, spent, budget);
         let own = self.meter.rate().map_or(0.0, |rate| rate.own);
         let watchers: Vec<&Watcher> = self.registry.watchers().collect();
         let wishes: Vec<_> = watchers
             .iter()
             .map(|watcher| watcher.control.wish())
             .collect();
-        let left = (budget - own).max(budget * AT_LEAST);
+        let left = (budget - own - self.meter.repayment()).max(budget * AT_LEAST);
         let shares: Vec<f64> = match budget.is_finite() {
             true => shares(left, &wishes),
             false => vec![f64::INFINITY; wishes.len()],

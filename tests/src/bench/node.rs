@@ -50,7 +50,9 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let length = length.map_or(CHAOS, Duration::from_secs);
     let seed = u64::from(std::process::id());
     println!("{length:?} of processes that come and go, seed {seed}:");
-    println!("{}", chaos::run(&go::toolchains()?, length, seed)?);
+    let outcome = chaos::run(&go::toolchains()?, length, seed)?;
+    let kept = outcome.spent.agent + outcome.spent.probes <= BUDGET;
+    println!("{outcome}{}", verdict(kept));
     Ok(())
 }
 
