@@ -109,9 +109,9 @@ pub fn leak(target: &Arc<Identity>, goid: u64) -> TargetEvent {
     }
 }
 
-/// Of the same process, with one site.
+/// How it is with that process, which has one site.
 #[must_use]
-pub fn node(target: &Arc<Identity>) -> NodeSample {
+pub fn target(target: &Arc<Identity>) -> TargetSample {
     let status = Status {
         mode: "lifetimes",
         coverage: 1.0,
@@ -155,42 +155,54 @@ pub fn node(target: &Arc<Identity>) -> NodeSample {
         leaks: Vec::new(),
         unknown: BTreeMap::new(),
     };
-    NodeSample {
-        targets: vec![Arc::new(TargetSample {
-            target: Arc::clone(target),
-            began: moment(10),
-            taken: moment(70),
-            status,
-            goroutines: Some(vec![StateCount {
-                state: GoroutineState::Waiting,
-                wait_reason: Some("chan send".into()),
-                count: 412,
-            }]),
-            leaks_told: [0, 1, 0],
-            runtime: RuntimeMetrics {
-                allocated_bytes: Some(3_000_000_000),
-                gogc_percent: Some(100),
-                ..RuntimeMetrics::default()
-            },
-        })],
-        agent: AgentSample {
-            version: "0.1.0",
-            started: moment(0),
-            taken: moment(70),
-            cpu_seconds: 0.31,
-            profiles_seconds: 0.1,
-            probes_seconds: 0.05,
-            budget_ratio: None,
-            spent_ratio: None,
-            memory_bytes: Some(61_000_000),
-            memory_budget_bytes: 256_000_000,
-            processes: ProcessCounts::default(),
-            modes: BTreeMap::new(),
-            sinks: Vec::new(),
-            errors: BTreeMap::new(),
-            failures: Vec::new(),
-            drops: BTreeMap::new(),
-            reloads: 0,
+    TargetSample {
+        target: Arc::clone(target),
+        began: moment(10),
+        taken: moment(70),
+        status,
+        goroutines: Some(vec![StateCount {
+            state: GoroutineState::Waiting,
+            wait_reason: Some("chan send".into()),
+            count: 412,
+        }]),
+        leaks_told: [0, 1, 0],
+        runtime: RuntimeMetrics {
+            allocated_bytes: Some(3_000_000_000),
+            gogc_percent: Some(100),
+            ..RuntimeMetrics::default()
         },
+    }
+}
+
+/// The agent itself.
+#[must_use]
+pub fn agent() -> AgentSample {
+    AgentSample {
+        version: "0.1.0",
+        started: moment(0),
+        taken: moment(70),
+        cpu_seconds: 0.31,
+        profiles_seconds: 0.1,
+        probes_seconds: 0.05,
+        budget_ratio: None,
+        spent_ratio: None,
+        memory_bytes: Some(61_000_000),
+        memory_budget_bytes: 256_000_000,
+        processes: ProcessCounts::default(),
+        modes: BTreeMap::new(),
+        sinks: Vec::new(),
+        errors: BTreeMap::new(),
+        failures: Vec::new(),
+        drops: BTreeMap::new(),
+        reloads: 0,
+    }
+}
+
+/// Both.
+#[must_use]
+pub fn node(identity: &Arc<Identity>) -> NodeSample {
+    NodeSample {
+        targets: vec![Arc::new(target(identity))],
+        agent: agent(),
     }
 }

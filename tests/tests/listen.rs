@@ -9,7 +9,7 @@ use std::{
     path::Path,
     process::{Command, Stdio},
     sync::{Arc, Mutex},
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -20,10 +20,10 @@ use gostray::{
         take_profile,
     },
     report::{
-        Overhead, Place, ProcessInfo, SiteCounts, SiteName, Status,
+        SiteCounts,
         node::{
-            AgentSample, BucketCount, GoroutineState, Identity, NodeSample, ProcessCounts,
-            RuntimeMetrics, ScheduleLatencies, Service, SinkSample, StateCount, TargetSample,
+            AgentSample, BucketCount, Identity, NodeSample, ScheduleLatencies, Service, SinkSample,
+            TargetSample,
         },
     },
     session::ProveOptions,
@@ -34,7 +34,7 @@ use gostray_tests::{
     need, need_root_and_releases, pprof,
     prometheus::{PROMETHEUS, PROMTOOL, Prometheus, Series, parse},
     prove::Proofs,
-    skip,
+    samples, skip,
     target::Target,
 };
 use nix::{sys::signal::Signal, unistd::Pid};
@@ -76,21 +76,11 @@ fn listen(targets: Vec<TargetSample>) -> Result<Listener> {
 }
 
 fn node(targets: Vec<TargetSample>) -> NodeSample {
-    let now = SystemTime::now();
     NodeSample {
         targets: targets.into_iter().map(Arc::new).collect(),
         agent: AgentSample {
-            version: "0.1.0",
-            started: now,
-            taken: now,
-            cpu_seconds: 0.31,
-            profiles_seconds: 0.1,
-            probes_seconds: 0.05,
             budget_ratio: Some(0.02),
             spent_ratio: Some(0.006),
-            memory_bytes: Some(61_000_000),
-            memory_budget_bytes: 256_000_000,
-            processes: ProcessCounts::default(),
             modes: BTreeMap::from([("lifetimes", 2)]),
             sinks: vec![SinkSample {
                 name: "otlp_logs".into(),
@@ -98,119 +88,42 @@ fn node(targets: Vec<TargetSample>) -> NodeSample {
                 ..SinkSample::default()
             }],
             errors: BTreeMap::from([("attach", 1)]),
-            failures: Vec::new(),
             drops: BTreeMap::from([("exec_events", 0)]),
-            reloads: 0,
+            ..samples::agent()
         },
     }
 }
 
+/// A process with so many sites.
 fn target(pid: i32, name: &str, sites: u32) -> TargetSample {
-    let now = SystemTime::now();
-    let process = ProcessInfo {
-        exe: format!("/srv/{name}"),
-        build_id: Some("8f2c01".into()),
-        go_version: "go1.27.4".into(),
-        main_module: None,
-        vcs_revision: None,
-        container_id: None,
-        architecture: "amd64".into(),
-        layout: "DWARF".into(),
+    let identity = Identity {
+        pid,
+        name: name.into(),
+        service: Service {
+            name: Some("se\\ar\"ch\n".into()),
+            attributes: BTreeMap::new(),
+        },
+        ..(*samples::identity()).clone()
     };
-    TargetSample {
-        target: Arc::new(Identity {
-            pid,
-            namespace_pid: None,
-            started: now,
-            name: name.into(),
-            process,
-            service: Service {
-                name: Some("se\\ar\"ch\n".into()),
-                attributes: BTreeMap::new(),
-            },
-            cgroup: None,
-            container: None,
-            pod: None,
-        }),
-        began: now,
-        taken: now,
-        status: status((1..=sites).map(site).collect()),
-        goroutines: Some(vec![StateCount {
-            state: GoroutineState::Waiting,
-            wait_reason: Some("chan send".into()),
-            count: 412,
-        }]),
-        leaks_told: [0, 1, 0],
-        runtime: RuntimeMetrics {
-            allocated_bytes: Some(3_000_000_000),
-            schedule: Some(ScheduleLatencies {
-                buckets: vec![BucketCount {
-                    below_seconds: 0.001,
-                    count: 100,
-                }],
-            }),
-            ..RuntimeMetrics::default()
-        },
-    }
-}
-
-fn status(sites: Vec<SiteCounts>) -> Status {
-    Status {
-        mode: "lifetimes",
-        coverage: 1.0,
-        overhead: Overhead {
-            agent_cpu_ratio: Some(0.0012),
-            target_cpu_ratio: Some(0.0003),
-            total_ratio: Some(0.0015),
-            average_ratio: None,
-            budget_ratio: Some(0.01),
-            accuracy: "estimated",
-            probe_hits: 20_412,
-            refused_hits: 0,
-            memory_bytes: None,
-            memory_budget_bytes: 128_000_000,
-            unknown: BTreeMap::new(),
-        },
-        goroutines: Some(412),
-        sites,
-        observed_every_seconds: Some(1.0),
-        drops: BTreeMap::from([("map_error", 0)]),
-        disagreement: None,
-        probes: 2,
-        process: Box::default(),
-        leaks: Vec::new(),
-        unknown: BTreeMap::new(),
-    }
-}
-
-fn site(n: u32) -> SiteCounts {
-    let place = |function: String| Place {
-        function,
-        file: Some("/src/app/search.go".into()),
-        line: Some(n),
-    };
-    SiteCounts {
-        site: SiteName {
-            id: format!("{n:#x}"),
-            created_at: place(format!("main.search[go.shape.{n}]")),
-            start: place(format!("main.search.func{n}")),
-        },
-        live: 1000 - u64::from(n),
-        created: 10_412,
-        exited: 10_000,
-        exited_older: 2,
-        older: Some(7),
-        accuracy: "exact",
-        lifetime_seconds: None,
-        lifetimes: vec![BucketCount {
-            below_seconds: 0.001_048_576,
-            count: 10_000,
+    let mut target = samples::target(&Arc::new(identity));
+    let site = target.status.sites.remove(0);
+    target.status.sites = (1..=sites).map(|n| numbered(&site, n)).collect();
+    target.runtime.schedule = Some(ScheduleLatencies {
+        buckets: vec![BucketCount {
+            below_seconds: 0.001,
+            count: 100,
         }],
-        oldest_seconds: None,
-        parks: None,
-        system: false,
-        growing: false,
-    }
+    });
+    target
+}
+
+fn numbered(site: &SiteCounts, n: u32) -> SiteCounts {
+    let mut site = site.clone();
+    site.site.id = format!("{n:#x}");
+    site.site.created_at.function = format!("main.search[go.shape.{n}]");
+    site.site.start.function = format!("main.search.func{n}");
+    site.live = 1000 - u64::from(n);
+    site
 }
 
 /// Two processes, one with more sites than are told apart.

@@ -2,10 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::time::Instant;
-
 use gostray_tests::agent::Agent;
-use gostray_tests::lines::PATIENCE;
 use gostray_tests::many_sites::{self, SITES};
 use gostray_tests::need_root_and_releases;
 use gostray_tests::target::Target;
