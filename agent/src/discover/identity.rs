@@ -54,11 +54,11 @@ pub fn identify(
         tracing::warn!(pid, %error, "environment and files of a process were not read");
         Own::default()
     });
-    for problem in &own.environment.problems {
-        tracing::warn!(pid, %problem, "not all of a process's identity is known");
-    }
     // A process that ended meanwhile may have left its pid to another, which all that was the answer of.
     let is_same = target::Process::open(pid).is_ok_and(|now| now.identity == process.identity);
+    for problem in own.environment.problems.iter().filter(|_| is_same) {
+        tracing::warn!(pid, %problem, "not all of a process's identity is known");
+    }
     let (placement, own) = if is_same {
         (placement, own)
     } else {
