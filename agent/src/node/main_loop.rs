@@ -27,6 +27,8 @@ use crate::{
 
 /// Between two looks at what is spent, and two distributions of the budget.
 const SHARING: Duration = Duration::from_secs(2);
+/// The same when somebody has come or gone: those that do so together wait for each other.
+const SHARING_SOON: Duration = Duration::from_millis(200);
 /// Between two looks at processes that nobody watches.
 const TIDYING: Duration = Duration::from_secs(5);
 /// What a thread gets until the budget is shared anew.
@@ -168,8 +170,9 @@ impl Daemon {
                 {
                     watcher.control.stop();
                 }
-                self.next_sharing = Instant::now();
             }
+            // It has a share from now on, and is shown.
+            What::Sampled => self.share_soon(),
             What::Event(event) => self.exports.event(*event),
             What::Over(outcome) => {
                 tracing::debug!(pid = process.pid, ?outcome, "not watched any more");
@@ -184,6 +187,7 @@ impl Daemon {
                     .registry
                     .is_over(process, watcher, outcome, Instant::now());
                 if let Some(over) = over {
+                    self.share_soon();
                     let (agent, probes) = over.control.spent();
                     self.gone = (self.gone.0 + agent, self.gone.1 + probes);
                     if let Some(last) = over.control.sample() {
@@ -198,6 +202,10 @@ impl Daemon {
                 self.common.binaries.forget_unused();
             }
         }
+    }
+
+    fn share_soon(&mut self) {
+        self.next_sharing = self.next_sharing.min(Instant::now() + SHARING_SOON);
     }
 }
 

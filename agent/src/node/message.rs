@@ -36,6 +36,8 @@ pub(super) struct Message {
 pub(super) enum What {
     /// It is watched from now on.
     Watched(Arc<Identity>),
+    /// There is a first sample of it.
+    Sampled,
     /// Something happened in it.
     Event(Box<TargetEvent>),
     /// It is not watched any more, or never was; the last message.

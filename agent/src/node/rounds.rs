@@ -95,6 +95,7 @@ impl<'a> Rounds<'a> {
     fn until_the_end(&mut self) -> Result<DetachReason, String> {
         let text = |error: SessionError| error.to_string();
         let mut next_sample = Instant::now();
+        let mut is_first = true;
         loop {
             self.take_orders();
             let work = self.session.work().map_err(text)?;
@@ -109,6 +110,9 @@ impl<'a> Rounds<'a> {
             if now >= next_sample {
                 let before = meter::own_time();
                 self.sample()?;
+                if std::mem::take(&mut is_first) {
+                    (self.tell)(What::Sampled);
+                }
                 let interval = self.common.settings().interval;
                 next_sample = now + pause(interval, meter::own_time() - before, self.budget);
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::{Spread, verdict};
-use crate::chaos::{self, BUDGET};
+use crate::chaos;
 use crate::go::{self, Mode};
 use crate::lines::PATIENCE;
 use crate::many_sites::{self, SITES};
@@ -14,6 +14,8 @@ use crate::node::Node;
 use crate::target::Target;
 use crate::usage;
 
+/// Of the node, in cores.
+const BUDGET: f64 = 0.02;
 const COUNTS: [usize; 4] = [1, 10, 50, 200];
 /// One in so many is busy.
 const BUSY: usize = 10;
@@ -50,7 +52,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let length = length.map_or(CHAOS, Duration::from_secs);
     let seed = u64::from(std::process::id());
     println!("{length:?} of processes that come and go, seed {seed}:");
-    let outcome = chaos::run(&go::toolchains()?, length, seed)?;
+    let outcome = chaos::run(&go::toolchains()?, length, seed, BUDGET)?;
     let kept = outcome.spent.agent + outcome.spent.probes <= BUDGET;
     println!("{outcome}{}", verdict(kept));
     Ok(())

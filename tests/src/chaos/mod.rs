@@ -20,8 +20,6 @@ use house::{House, PROCESSES};
 const CONTAINERS: usize = 9;
 /// Changes between two comparisons.
 const CHANGES: usize = 6;
-/// The node's budget, in cores.
-pub const BUDGET: f64 = 0.02;
 /// What starting to watch a process may take in one go, beyond the budget of that moment, in seconds: on machines
 /// that are ten times as slow, in an unoptimised build. The bench holds the release build to the budget alone.
 const EACH_START: f64 = 0.05;
@@ -94,11 +92,11 @@ fn verdict(target: &Value) -> Result<String> {
     Ok(found["verdict"].as_str().context("no verdict")?.to_owned())
 }
 
-/// Does it for so long, with changes that follow from `seed`.
+/// Does it for so long under a budget of so many cores, with changes that follow from `seed`.
 ///
 /// # Errors
 /// A process is lost, stale or not known as what it is; the leak is not found; the daemon took more than it may.
-pub fn run(releases: &[Toolchain], length: Duration, seed: u64) -> Result<Outcome> {
+pub fn run(releases: &[Toolchain], length: Duration, seed: u64, budget: f64) -> Result<Outcome> {
     let directory = tempfile::tempdir()?;
     let names = programs(releases, directory.path())?;
     let hierarchy = Hierarchy::new("chaos")?;
@@ -115,7 +113,7 @@ pub fn run(releases: &[Toolchain], length: Duration, seed: u64) -> Result<Outcom
     let mut node = Node::start(&format!(
         "[node]\nbudget = \"{}%\"\nmemory = \"256MB\"\ninterval = \"1s\"\nhistory = false\n\n\
          [stdout]\n\n[[watch]]\ncgroup = \"{}/**\"\n",
-        BUDGET * 100.0,
+        budget * 100.0,
         hierarchy.path()
     ))?;
     for _ in 0..CONTAINERS {
@@ -158,7 +156,7 @@ pub fn run(releases: &[Toolchain], length: Duration, seed: u64) -> Result<Outcom
         memory: agent["memory_bytes"].as_u64().context("no memory_bytes")?,
         troubles: serde_json::json!({"errors": agent["errors"], "drops": agent["drops"]}),
     };
-    let allowed = BUDGET * spent.passed + EACH_START * house.started as f64;
+    let allowed = budget * spent.passed + EACH_START * house.started as f64;
     let used = (spent.agent + spent.probes) * spent.passed;
     ensure!(
         used <= allowed,
