@@ -239,7 +239,7 @@ fn with_listen(configuration: &str) -> String {
 }
 
 /// How long the end may take.
-const ENDING: Duration = Duration::from_secs(20);
+const ENDING: Duration = Duration::from_secs(60);
 
 impl Node {
     /// SIGTERM, while what it writes is not read until it has ended.

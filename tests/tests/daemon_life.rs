@@ -123,6 +123,9 @@ fn leak_of(target: &Value) -> Result<&Value> {
     leaks.iter().find(is_it).context("the leak is not found")
 }
 
+/// What it gives itself for letting go.
+const STOPPING: Duration = Duration::from_secs(10);
+
 #[test]
 #[ignore = "needs root and a kernel with uprobes"]
 fn sigterm_lets_go_of_all_at_once() {
@@ -141,7 +144,7 @@ fn sigterm_lets_go_of_all_at_once() {
     let began = Instant::now();
     let end = node.stop().unwrap();
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(2), "it took {took:?}");
+    assert!(took < STOPPING, "it took {took:?}");
     for pid in pids {
         probes::wait_until_gone(pid).unwrap();
     }

@@ -67,7 +67,6 @@ fn what_runs_already_and_what_is_started() {
     let ready = began.elapsed();
     let (seen, took) = wait_for(&mut discovery, pid(&target));
     println!("ready after {ready:?}, seen {took:?} later");
-    assert!(took < Duration::from_secs(1), "{took:?}");
     assert!(!seen.is_replaced);
 
     // Itself once more, then another program.

@@ -358,7 +358,7 @@ impl Manager {
 #[test]
 #[ignore = "needs root and a kernel with uprobes"]
 fn the_service_manager_is_told() {
-    const WITHIN: Duration = Duration::from_secs(3);
+    const WITHIN: Duration = Duration::from_secs(6);
     need!(skip::is_root(), "needs root");
     let programs = Programs::start();
     let manager = Manager::new();
