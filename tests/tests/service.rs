@@ -286,8 +286,10 @@ fn each_of_them_is_needed() {
     })
     .unwrap();
     assert!(!node.watched().unwrap().contains_key(&others));
-    let agent = node.status().unwrap()["agent"].take();
-    assert!(agent["errors"]["discovery"].as_u64() > Some(0), "{agent}");
+    node.agent_until("what is not found is counted", |agent| {
+        agent["errors"]["discovery"].as_u64() > Some(0)
+    })
+    .unwrap();
     node.stop().unwrap();
 }
 

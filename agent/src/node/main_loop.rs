@@ -58,14 +58,8 @@ impl Daemon {
                 self.look_at(process);
             }
             self.read_messages();
-            if !self.registry.is_starting()
-                && let Some(ready) = ready.take()
-            {
-                self.view.is_ready();
-                self.manager.is_ready();
-                ready(self.listener.as_ref().map(Listener::address));
-            }
-            if now >= self.next_sharing {
+            let becomes_ready = ready.is_some() && !self.registry.is_starting();
+            if now >= self.next_sharing || becomes_ready {
                 self.share(now);
                 let sample = self.sample();
                 self.view.set_sample(Arc::clone(&sample));
@@ -76,6 +70,12 @@ impl Daemon {
                     next_sample = now + interval;
                 }
                 self.next_sharing = now + SHARING;
+            }
+            // Whoever asks now is told of all that ran before.
+            if becomes_ready && let Some(ready) = ready.take() {
+                self.view.is_ready();
+                self.manager.is_ready();
+                ready(self.listener.as_ref().map(Listener::address));
             }
             if now >= next_tidying {
                 self.tidy();
