@@ -28,6 +28,10 @@ pub(crate) fn run() -> Result<()> {
     let mut clippy = cargo(&["clippy", "--workspace", "--all-targets", "--locked"]);
     clippy.args(DENY);
     checks.push(clippy);
+    // Without what can be left out.
+    let mut least = cargo(&["clippy", "-p", "gostray", "--no-default-features"]);
+    least.args(["--all-targets", "--locked"]).args(DENY);
+    checks.push(least);
     let mut doc = cargo(&[
         "doc",
         "--workspace",

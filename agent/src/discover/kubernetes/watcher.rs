@@ -1,7 +1,6 @@
 //! The thread that asks, and what it has learnt.
 
 use std::{
-    collections::BTreeMap,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -10,7 +9,9 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::{KubernetesConfig, KubernetesError, Source, client::Question, pod_list::KnownPods};
+use super::{
+    Health, KubernetesConfig, KubernetesError, Source, client::Question, pod_list::KnownPods,
+};
 use crate::{discover::Pods, report::node::Pod};
 
 /// The least between two questions, however many unknown pods are asked for.
@@ -34,17 +35,6 @@ struct Shared {
 struct Learnt {
     pods: KnownPods,
     health: Health,
-}
-
-/// How the questions went.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Health {
-    /// Answers up to now. When it grows, names and labels of pods may have changed.
-    pub answers: u64,
-    /// Questions that failed, by [`KubernetesError::kind`].
-    pub errors: BTreeMap<&'static str, u64>,
-    /// The last error in words, without secrets; `None` after an answer.
-    pub last_error: Option<String>,
 }
 
 impl Kubernetes {
