@@ -89,7 +89,9 @@ impl Discovery {
         for (pid, again) in mem::take(&mut self.again) {
             self.look(pid, again, &mut seen);
         }
-        let waiting = self.again.len();
+        // Of those that could not be looked at it is told once they are given up.
+        let again = self.again.values();
+        let waiting = again.filter(|again| again.failures == 0).count();
         for event in self.events.take() {
             if let Ok(pid) = i32::try_from(event.pid) {
                 let executed = Some(event.at_ns);
