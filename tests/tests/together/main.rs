@@ -6,6 +6,5 @@
 mod history;
 mod patterns;
 mod proven;
-mod rounds;
 mod suppressed;
 mod verdicts;

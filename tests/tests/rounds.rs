@@ -1,5 +1,7 @@
 //! A thousand times attached and detached, on a target that is busy with what the probes count.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
