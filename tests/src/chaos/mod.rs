@@ -20,6 +20,9 @@ use house::{House, PROCESSES};
 const CONTAINERS: usize = 9;
 /// Changes between two comparisons.
 const CHANGES: usize = 6;
+/// From one comparison to the next at least: two changes a second are a busy node. Without it the load would be as
+/// high as the daemon is quick.
+const PACE: Duration = Duration::from_secs(3);
 /// What starting to watch a process may take in one go, beyond the budget of that moment, in seconds: on machines
 /// that are ten times as slow, in an unoptimised build. The bench holds the release build to the budget alone.
 const EACH_START: f64 = 0.05;
@@ -132,11 +135,13 @@ pub fn run(releases: &[Toolchain], length: Duration, seed: u64, budget: f64) -> 
     let first = node.until(|watched| house.compare(watched))?;
     let mut slowest = Duration::ZERO;
     while began.elapsed() < length {
+        let next = Instant::now() + PACE;
         for _ in 0..CHANGES {
             house.change()?;
         }
         let took = node.until(|watched| house.compare(watched));
         slowest = slowest.max(took.with_context(|| format!("after {:?}", house.done))?);
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
     let mut found = String::new();
     node.until(|watched| {
